@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ksvc: Service translation, one instance per network namespace.
+ *
+ * Locks and lifetimes
+ *
+ *   ksvc_net::mutex     everything below "configuration" in struct ksvc_net,
+ *                       and all writes to what packets read. Sleeps.
+ *   RCU                 packets. They see table, settings and, through a
+ *                       frontend, one version of a service.
+ *
+ * A service version (struct ksvc_svc) never changes once a frontend points to
+ * it. A change makes a new version, swaps the pointer in each frontend, and
+ * frees the old one after a grace period. What outlives a version (name,
+ * counters) is in struct ksvc_ident, which each version holds a reference to.
+ */
+#ifndef _KSVC_H
+#define _KSVC_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/netfilter.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
+
+#include <uapi/linux/ksvc.h>
+
+struct net;
+struct netlink_ext_ack;
+struct nf_hook_state;
+struct sk_buff;
+
+/* What packets are looked up by. IPv4 addresses fill the first four bytes and
+ * leave the rest zero, as in conntrack's tuples. Port and protocol 0 stand for
+ * the address as such: a VIP, whatever its ports.
+ */
+struct ksvc_key {
+	union nf_inet_addr addr;
+	union {
+		struct {
+			__be16 port;
+			u8 protocol;
+			u8 family;	/* NFPROTO_IPV4 or NFPROTO_IPV6 */
+		};
+		u32 tail;
+	};
+};
+
+static inline bool ksvc_key_equal(const struct ksvc_key *a, const struct ksvc_key *b)
+{
+	return a->tail == b->tail && nf_inet_addr_cmp(&a->addr, &b->addr);
+}
+
+/* What a request says of an endpoint; the rest stays as it is. */
+#define KSVC_GIVEN_WEIGHT	BIT(0)
+#define KSVC_GIVEN_FLAGS	BIT(1)
+
+/* An endpoint as one service version has it. */
+struct ksvc_endpoint {
+	union nf_inet_addr addr;
+	__be16 port;
+	u16 weight;
+	u8 family;
+	u8 flags;		/* KSVC_ENDPOINT_FLAGS_* */
+	union {
+		u16 slot;	/* counter in the ident */
+		u16 given;	/* in a request: KSVC_GIVEN_* */
+	};
+	u64 __percpu *connections;
+	u64 base;		/* what the counter had when the endpoint came */
+};
+
+/* Sends hashes that fall into an entry's upper part, from threshold on, to
+ * another one (Vose's alias method).
+ */
+struct ksvc_alias {
+	u32 threshold;
+	u32 other;
+};
+
+/* A run of a version's endpoints, all of which may be chosen. */
+struct ksvc_set {
+	u32 first;
+	u32 n;
+	struct ksvc_alias *alias;	/* NULL: all weigh the same */
+};
+
+enum { KSVC_V4, KSVC_V6, KSVC_FAMILIES };
+
+static inline unsigned int ksvc_family_index(u8 nfproto)
+{
+	return nfproto == NFPROTO_IPV6 ? KSVC_V6 : KSVC_V4;
+}
+
+struct ksvc_svc {
+	struct ksvc_set cluster[KSVC_FAMILIES];
+	u64 __percpu *connections;
+	struct ksvc_ident *ident;	/* a reference */
+	struct ksvc_key *frontends;	/* sorted, in this allocation */
+	u32 n_frontends;
+	u32 n_endpoints;
+	struct rcu_head rcu;
+	/* by family, those that may be chosen first, address, port */
+	struct ksvc_endpoint endpoints[];
+};
+
+/* A hash by name, for the configuration. */
+struct ksvc_names {
+	struct hlist_head *heads;
+	u32 size;
+	u32 n;
+};
+
+struct ksvc_named {
+	struct hlist_node node;
+	const char *name;
+	u32 hash;
+};
+
+struct ksvc_segment {
+	u64 __percpu *cells;
+	u32 n;
+};
+
+struct ksvc_ident {
+	refcount_t refs;
+	struct ksvc_svc *svc;		/* in force; NULL before and after */
+	struct ksvc_segment *segments;	/* counters; cell 0 is the service's */
+	u32 n_segments;
+	u32 n_cells;
+	u32 id;				/* in ksvc_net::services */
+	struct ksvc_named named;
+	char name[];			/* terminated */
+};
+
+/* An entry of the table that packets look into. */
+struct ksvc_frontend {
+	struct hlist_node node[2];	/* of the current and the other table */
+	struct ksvc_key key;
+	u32 users;			/* of a VIP: its frontends */
+	struct ksvc_svc __rcu *svc;	/* NULL for a VIP */
+	struct rcu_head rcu;
+};
+
+struct ksvc_table {
+	struct rcu_head rcu;
+	u32 mask;
+	u32 seed;
+	u32 node;			/* index into ksvc_frontend::node */
+	struct hlist_head buckets[];
+};
+
+struct ksvc_prefix {
+	union nf_inet_addr addr;
+	union nf_inet_addr mask;
+	u8 family;
+	u8 length;
+};
+
+/* A name or a prefix of names, compared as two masked words. */
+struct ksvc_ifname {
+	u64 value[2];
+	u64 mask[2];
+};
+
+struct ksvc_list {
+	u32 n;
+	struct ksvc_prefix prefixes[];
+};
+
+struct ksvc_settings {
+	struct rcu_head rcu;
+	struct ksvc_list *cluster_cidrs;	/* each NULL if empty */
+	struct ksvc_list *service_cidrs;
+	struct ksvc_ifname *pod_interfaces;
+	u32 n_pod_interfaces;
+	bool detector[KSVC_FAMILIES];		/* pods can be told apart */
+	bool masquerade_all;
+};
+
+#define KSVC_REASONS (KSVC_REASON_NAT_FAILED + 1)
+
+struct ksvc_counters {
+	u64 reason[KSVC_REASONS];
+	u64 masqueraded;
+};
+
+/* PREROUTING, OUTPUT, POSTROUTING */
+#define KSVC_HOOKS 3
+
+struct ksvc_net {
+	/* packets */
+	struct ksvc_table __rcu *table;
+	struct ksvc_settings __rcu *settings;
+	struct ksvc_counters __percpu *counters;
+	struct net *net;
+	struct nf_hook_ops hooks[KSVC_HOOKS];
+
+	/* configuration */
+	struct mutex mutex;
+	bool active;			/* hooks are registered; stays true */
+	u64 generation;
+	struct xarray services;		/* id -> ksvc_ident */
+	struct ksvc_names names;	/* of ksvc_ident; counts the services */
+	u32 n_frontends;
+	u32 n_vips;
+	u32 n_endpoints;
+	unsigned long resize_cookie;	/* grace period of the last resize */
+	struct list_head txns;
+};
+
+struct ksvc_decision {
+	u8 verdict;			/* KSVC_VERDICT_* */
+	u8 reason;			/* KSVC_REASON_* */
+	bool masquerade;
+	const struct ksvc_svc *svc;	/* NULL if the destination is no frontend */
+	const struct ksvc_set *set;	/* of dnat: those that may be chosen */
+	const struct ksvc_endpoint *endpoint;	/* of dnat: the one chosen */
+};
+
+/* main.c */
+struct ksvc_net *ksvc_net(const struct net *net);
+u32 ksvc_namespaces(void);
+int ksvc_activate(struct ksvc_net *kn);
+
+/* table.c */
+struct ksvc_frontend *ksvc_table_find(const struct ksvc_table *table,
+				      const struct ksvc_key *key);
+struct ksvc_table *ksvc_table_alloc(u32 entries, gfp_t gfp);
+u32 ksvc_table_size(const struct ksvc_table *table);
+void ksvc_table_insert(struct ksvc_table *table, struct ksvc_frontend *fe);
+void ksvc_table_remove(struct ksvc_table *table, struct ksvc_frontend *fe);
+void ksvc_table_move(struct ksvc_table *from, struct ksvc_table *to);
+bool ksvc_list_match(const struct ksvc_list *list, u8 family,
+		     const union nf_inet_addr *addr);
+
+/* select.c */
+int ksvc_alias_fill(struct ksvc_alias *alias, const struct ksvc_endpoint *ep, u32 n);
+u32 ksvc_select(const struct ksvc_set *set, u32 hash);
+
+/* decide.c */
+void ksvc_match(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
+		const char *in, struct ksvc_decision *d);
+bool ksvc_masquerade(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
+		     const char *in, const struct ksvc_endpoint *ep);
+const struct ksvc_endpoint *ksvc_choose(const struct ksvc_decision *d,
+					const struct nf_conntrack_tuple *tuple);
+void ksvc_decide(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
+		 const char *in, struct ksvc_decision *d);
+
+/* nat.c */
+bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family,
+			const union nf_inet_addr *addr);
+u32 ksvc_flow_hash(const struct nf_conntrack_tuple *tuple);
+int ksvc_nat_register(struct ksvc_net *kn);
+void ksvc_nat_unregister(struct ksvc_net *kn);
+
+/* refuse.c */
+unsigned int ksvc_refuse(struct sk_buff *skb, const struct nf_hook_state *state,
+			 u8 verdict);
+
+/* service.c */
+struct ksvc_ident *ksvc_ident_alloc(const char *name, u32 len);
+void ksvc_ident_put(struct ksvc_ident *ident);
+struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_key *frontends,
+				u32 n_frontends, const struct ksvc_endpoint *endpoints,
+				u32 n_endpoints);
+bool ksvc_svc_equal(const struct ksvc_svc *a, const struct ksvc_svc *b);
+void ksvc_svc_free(struct ksvc_svc *svc);
+void ksvc_svc_free_rcu(struct ksvc_svc *svc);
+int ksvc_endpoint_cmp(const void *a, const void *b);
+u64 ksvc_connections(const u64 __percpu *cell);
+
+/* names.c */
+int ksvc_names_reserve(struct ksvc_names *names, u32 n);
+struct ksvc_named *ksvc_names_find(const struct ksvc_names *names, const char *name);
+void ksvc_names_add(struct ksvc_names *names, struct ksvc_named *named, const char *name);
+void ksvc_names_del(struct ksvc_names *names, struct ksvc_named *named);
+void ksvc_names_free(struct ksvc_names *names);
+
+/* txn.c: what a transaction holds; all under ksvc_net::mutex */
+struct ksvc_change {
+	struct list_head list;
+	struct ksvc_named named;	/* by the ident's name */
+	struct ksvc_ident *ident;	/* a reference */
+	bool delete;
+	bool same;			/* as it is in force, found at commit */
+	struct ksvc_key *frontends;	/* sorted */
+	u32 n_frontends;
+	struct ksvc_endpoint *endpoints;	/* sorted by ksvc_endpoint_cmp() */
+	u32 n_endpoints;
+	struct ksvc_svc *svc;		/* prepared by commit */
+	struct ksvc_frontend **entries;	/* prepared by commit: frontend, VIP, ... */
+};
+
+struct ksvc_txn {
+	struct list_head list;		/* in ksvc_net::txns, or empty */
+	u32 portid;
+	u32 flags;			/* KSVC_TXN_FLAGS_* */
+	u64 base;			/* generation it is made for */
+	bool failed;			/* a request failed: commit must too */
+	u32 requests;			/* that arrived */
+	struct ksvc_names names;
+	struct list_head changes;
+};
+
+struct ksvc_ident *ksvc_find(const struct ksvc_net *kn, const char *name);
+struct ksvc_txn *ksvc_txn_find(struct ksvc_net *kn, u32 portid);
+struct ksvc_txn *ksvc_txn_alloc(struct ksvc_net *kn, u32 portid, u32 flags);
+void ksvc_txn_free(struct ksvc_txn *txn);
+struct ksvc_change *ksvc_txn_change(struct ksvc_txn *txn, const char *name);
+int ksvc_txn_delete_rest(struct ksvc_net *kn, struct ksvc_txn *txn);
+int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u16 nlm_flags,
+		 struct ksvc_key *frontends, u32 n_frontends,
+		 struct ksvc_endpoint *endpoints, u32 n_endpoints,
+		 struct netlink_ext_ack *extack);
+int ksvc_txn_del(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
+		 struct netlink_ext_ack *extack);
+int ksvc_txn_put_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
+			   u16 nlm_flags, struct ksvc_endpoint *endpoints, u32 n,
+			   struct netlink_ext_ack *extack);
+int ksvc_txn_del_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
+			   struct ksvc_endpoint *endpoints, u32 n,
+			   struct netlink_ext_ack *extack);
+
+/* commit.c */
+bool ksvc_frontends_have(const struct ksvc_key *frontends, u32 n, const struct ksvc_key *key);
+int ksvc_key_cmp(const void *a, const void *b);
+int ksvc_commit(struct ksvc_net *kn, struct ksvc_txn *txn, u32 *changes,
+		struct netlink_ext_ack *extack);
+void ksvc_config_init(struct ksvc_net *kn);
+void ksvc_config_exit(struct ksvc_net *kn);
+
+/* settings.c */
+struct ksvc_settings *ksvc_settings_dup(const struct ksvc_settings *from);
+struct ksvc_list *ksvc_list_dup(const struct ksvc_list *from);
+void ksvc_settings_publish(struct ksvc_net *kn, struct ksvc_settings *settings);
+void ksvc_settings_init(struct ksvc_net *kn);
+void ksvc_settings_free(struct ksvc_settings *settings);
+const struct ksvc_settings *ksvc_settings_get(const struct ksvc_net *kn);
+
+/* netlink.c */
+void ksvc_nl_notify_service(struct ksvc_net *kn, const struct ksvc_ident *ident,
+			    const struct ksvc_svc *svc, u32 event);
+void ksvc_nl_notify_commit(struct ksvc_net *kn, u32 changes);
+int ksvc_nl_init(void);
+void ksvc_nl_exit(void);
+
+#endif /* _KSVC_H */

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The hooks: a client of the kernel's NAT dispatcher, which calls them for the
+ * first packet of a connection only, once before routing and once after. The
+ * decision falls before routing. That the source is to be rewritten as well is
+ * left in the connection's NAT extension for the hook after routing, in the
+ * field where nf_nat_masquerade_*() keeps the interface: no second lookup, and
+ * a change of the tables between the two hooks cannot tear a decision apart.
+ */
+#include "ksvc.h"
+
+#include <linux/inetdevice.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/once.h>
+#include <linux/siphash.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <net/addrconf.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_nat.h>
+#include <net/netfilter/nf_nat_masquerade.h>
+#include <net/route.h>
+
+#include "trace.h"
+
+/* No interface has this index. */
+#define KSVC_MASQUERADE_WANTED	INT_MIN
+
+static hsiphash_key_t flow_key __read_mostly;	/* set with the first hooks */
+
+/* A keyed hash of the original tuple instead of a random number: as even, as
+ * unpredictable, and two first packets of one UDP flow on two CPUs agree, so
+ * that conntrack can merge their entries (nf_ct_resolve_clash()).
+ */
+u32 ksvc_flow_hash(const struct nf_conntrack_tuple *tuple)
+{
+	u32 ports = (__force u32)tuple->src.u.all << 16 | (__force u32)tuple->dst.u.all;
+
+	if (tuple->src.l3num == NFPROTO_IPV4)
+		return hsiphash_4u32((__force u32)tuple->src.u3.ip, (__force u32)tuple->dst.u3.ip,
+				     ports, tuple->dst.protonum, &flow_key);
+	return hsiphash_4u32(hsiphash(&tuple->src.u3, sizeof(tuple->src.u3), &flow_key),
+			     hsiphash(&tuple->dst.u3, sizeof(tuple->dst.u3), &flow_key),
+			     ports, tuple->dst.protonum, &flow_key);
+}
+
+bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family, const union nf_inet_addr *addr)
+{
+	if (family == NFPROTO_IPV6)
+		return ipv6_chk_addr(kn->net, &addr->in6, NULL, 0);
+	return inet_addr_type(kn->net, addr->ip) == RTN_LOCAL;
+}
+
+/* Whether a TCP segment of no known connection is one that opens one. */
+static bool opens_connection(const struct sk_buff *skb, u8 family)
+{
+	const struct tcphdr *th;
+	struct tcphdr buf;
+	int offset;
+
+	if (family == NFPROTO_IPV6) {
+		u8 nexthdr = ipv6_hdr(skb)->nexthdr;
+		__be16 frag;
+
+		offset = ipv6_skip_exthdr(skb, skb_network_offset(skb) + sizeof(struct ipv6hdr),
+					  &nexthdr, &frag);
+	} else {
+		offset = skb_network_offset(skb) + ip_hdrlen(skb);
+	}
+	th = offset < 0 ? NULL : skb_header_pointer(skb, offset, sizeof(buf), &buf);
+	return th && th->syn && !th->ack && !th->rst && !th->fin;
+}
+
+static unsigned int translate(struct nf_conn *ct, const struct ksvc_decision *d)
+{
+	struct nf_nat_range2 range = {
+		.flags		= NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED,
+		.min_addr	= d->endpoint->addr,
+		.max_addr	= d->endpoint->addr,
+		.min_proto.all	= d->endpoint->port,
+		.max_proto.all	= d->endpoint->port,
+	};
+	unsigned int ret;
+
+	if (d->masquerade) {
+		struct nf_conn_nat *nat = nf_ct_nat_ext_add(ct);
+
+		if (!nat)
+			return NF_DROP;
+		nat->masq_index = KSVC_MASQUERADE_WANTED;
+	}
+	ret = nf_nat_setup_info(ct, &range, NF_NAT_MANIP_DST);
+	if (ret != NF_ACCEPT)
+		return ret;
+	this_cpu_inc(*d->svc->connections);
+	this_cpu_inc(*d->endpoint->connections);
+	return NF_ACCEPT;
+}
+
+static unsigned int before_routing(struct ksvc_net *kn, struct sk_buff *skb,
+				   const struct nf_hook_state *state, const char *in)
+{
+	const struct nf_conntrack_tuple *tuple;
+	enum ip_conntrack_info ctinfo;
+	unsigned int ret = NF_ACCEPT;
+	struct ksvc_decision d;
+	struct nf_conn *ct;
+
+	/* Not the RST that refuses a packet, nor what an expectation foresaw. */
+	ct = nf_ct_get(skb, &ctinfo);
+	if (ctinfo != IP_CT_NEW)
+		return NF_ACCEPT;
+
+	tuple = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
+	ksvc_decide(kn, tuple, in, &d);
+	if (d.svc && tuple->dst.protonum == IPPROTO_TCP &&
+	    !opens_connection(skb, state->pf)) {
+		/* No endpoint could know it. */
+		d.verdict = KSVC_VERDICT_RESET;
+		d.reason = KSVC_REASON_NO_CONNECTION;
+		d.endpoint = NULL;
+		d.masquerade = false;
+	}
+	if (d.verdict == KSVC_VERDICT_DNAT) {
+		ret = translate(ct, &d);
+		if (ret != NF_ACCEPT) {
+			d.verdict = KSVC_VERDICT_DROP;
+			d.reason = KSVC_REASON_NAT_FAILED;
+		}
+	}
+	this_cpu_inc(kn->counters->reason[d.reason]);
+	trace_ksvc_verdict(state->net, tuple, &d);
+	if (d.verdict == KSVC_VERDICT_NONE || d.verdict == KSVC_VERDICT_DNAT ||
+	    d.reason == KSVC_REASON_NAT_FAILED)
+		return ret;
+	return ksvc_refuse(skb, state, d.verdict);
+}
+
+static unsigned int ksvc_prerouting(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state)
+{
+	return before_routing(priv, skb, state, state->in->name);
+}
+
+static unsigned int ksvc_output(void *priv, struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	return before_routing(priv, skb, state, NULL);
+}
+
+static unsigned int ksvc_postrouting(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	const struct nf_nat_range2 range = { .flags = NF_NAT_RANGE_PROTO_RANDOM_FULLY };
+	struct ksvc_net *kn = priv;
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn_nat *nat;
+	struct nf_conn *ct;
+	unsigned int ret;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	nat = nfct_nat(ct);
+	if (likely(!nat || nat->masq_index != KSVC_MASQUERADE_WANTED))
+		return NF_ACCEPT;
+
+	nat->masq_index = 0;
+	if (state->pf == NFPROTO_IPV6)
+		ret = nf_nat_masquerade_ipv6(skb, &range, state->out);
+	else
+		ret = nf_nat_masquerade_ipv4(skb, state->hook, &range, state->out);
+	if (ret == NF_ACCEPT)
+		this_cpu_inc(kn->counters->masqueraded);
+	else
+		this_cpu_inc(kn->counters->reason[KSVC_REASON_NAT_FAILED]);
+	return ret;
+}
+
+static const struct nf_hook_ops ksvc_hooks[KSVC_HOOKS] = {
+	{
+		.hook		= ksvc_prerouting,
+		.pf		= NFPROTO_INET,
+		.hooknum	= NF_INET_PRE_ROUTING,
+		.priority	= NF_IP_PRI_NAT_DST - 1,
+	}, {
+		.hook		= ksvc_output,
+		.pf		= NFPROTO_INET,
+		.hooknum	= NF_INET_LOCAL_OUT,
+		.priority	= NF_IP_PRI_NAT_DST - 1,
+	}, {
+		.hook		= ksvc_postrouting,
+		.pf		= NFPROTO_INET,
+		.hooknum	= NF_INET_POST_ROUTING,
+		.priority	= NF_IP_PRI_NAT_SRC - 1,
+	},
+};
+
+/* Packets may run through the hooks before this returns. Undone by
+ * ksvc_nat_unregister(), after which a grace period must pass before kn goes.
+ */
+int ksvc_nat_register(struct ksvc_net *kn)
+{
+	int err, i;
+
+	get_random_once(&flow_key, sizeof(flow_key));
+
+	err = nf_ct_netns_get(kn->net, NFPROTO_INET);
+	if (err)
+		return err;
+	for (i = 0; i < KSVC_HOOKS; i++) {
+		kn->hooks[i] = ksvc_hooks[i];
+		kn->hooks[i].priv = kn;
+		err = nf_nat_inet_register_fn(kn->net, &kn->hooks[i]);
+		if (err)
+			goto unregister;
+	}
+	return 0;
+
+unregister:
+	while (i--)
+		nf_nat_inet_unregister_fn(kn->net, &kn->hooks[i]);
+	nf_ct_netns_put(kn->net, NFPROTO_INET);
+	return err;
+}
+
+void ksvc_nat_unregister(struct ksvc_net *kn)
+{
+	int i;
+
+	for (i = KSVC_HOOKS; i--; )
+		nf_nat_inet_unregister_fn(kn->net, &kn->hooks[i]);
+	nf_ct_netns_put(kn->net, NFPROTO_INET);
+}

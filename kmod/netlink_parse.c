@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Requests' attributes to plain structs: everything that can be said about a
+ * request without looking at the configuration.
+ */
+#include "netlink.h"
+
+#include <linux/mm.h>
+#include <linux/netlink.h>
+#include <linux/nls.h>
+#include <net/genetlink.h>
+#include <net/ipv6.h>
+#include <net/netlink.h>
+
+#include "netlink_gen.h"
+
+/* Refuses attributes that stand twice, but for those in the mask. The parser
+ * would take the last one.
+ */
+int ksvc_nl_once(const struct nlattr *head, int len, u64 repeatable,
+		 struct netlink_ext_ack *extack)
+{
+	const struct nlattr *attr;
+	u64 seen = 0;
+	int rem;
+
+	nla_for_each_attr(attr, head, len, rem) {
+		u64 bit = BIT_ULL(nla_type(attr) & 63);
+
+		if (seen & bit & ~repeatable) {
+			NL_SET_ERR_MSG_ATTR(extack, attr, "attribute is given twice");
+			return -EINVAL;
+		}
+		seen |= bit;
+	}
+	return 0;
+}
+
+int ksvc_nl_once_top(const struct genl_info *info)
+{
+	return ksvc_nl_once(nlmsg_attrdata(info->nlhdr, GENL_HDRLEN),
+			    nlmsg_attrlen(info->nlhdr, GENL_HDRLEN),
+			    BIT_ULL(KSVC_A_SERVICE_FRONTEND) |
+			    BIT_ULL(KSVC_A_SERVICE_ENDPOINT), info->extack);
+}
+
+static int parse_name(const struct nlattr *attr, struct netlink_ext_ack *extack)
+{
+	const u8 *name = nla_data(attr);
+	int len = nla_len(attr) - 1;
+	int i = 0;
+
+	if (!len) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "the name is empty");
+		return -EINVAL;
+	}
+	while (i < len) {
+		unicode_t c;
+		int used = utf8_to_utf32(name + i, len - i, &c);
+
+		if (used <= 0) {
+			NL_SET_ERR_MSG_ATTR(extack, attr, "the name is not UTF-8");
+			return -EINVAL;
+		}
+		if (c < 0x20 || c == 0x7f) {
+			NL_SET_ERR_MSG_ATTR(extack, attr,
+					    "the name has a control character");
+			return -EINVAL;
+		}
+		i += used;
+	}
+	return 0;
+}
+
+/* Exactly one of the two attributes, and an address that one host can have. */
+int ksvc_nl_parse_addr(const struct nlattr *addr4, const struct nlattr *addr6,
+		       union nf_inet_addr *addr, u8 *family,
+		       struct netlink_ext_ack *extack)
+{
+	if (!addr4 == !addr6) {
+		NL_SET_ERR_MSG_ATTR(extack, addr6, "give one address, addr4 or addr6");
+		return -EINVAL;
+	}
+	memset(addr, 0, sizeof(*addr));
+	if (addr4) {
+		*family = NFPROTO_IPV4;
+		addr->ip = nla_get_in_addr(addr4);
+		if (!ipv4_is_zeronet(addr->ip) && !ipv4_is_multicast(addr->ip) &&
+		    !ipv4_is_lbcast(addr->ip))
+			return 0;
+	} else {
+		*family = NFPROTO_IPV6;
+		addr->in6 = nla_get_in6_addr(addr6);
+		if (!ipv6_addr_any(&addr->in6) && !ipv6_addr_is_multicast(&addr->in6) &&
+		    !ipv6_addr_v4mapped(&addr->in6))
+			return 0;
+	}
+	NL_SET_ERR_MSG_ATTR(extack, addr4 ?: addr6, "not an address that a host can have");
+	return -EINVAL;
+}
+
+static int parse_port(const struct nlattr *nest, const struct nlattr *attr, __be16 *port,
+		      struct netlink_ext_ack *extack)
+{
+	if (!attr) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "the port is missing");
+		return -EINVAL;
+	}
+	*port = nla_get_be16(attr);
+	if (*port)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, attr, "the port is 0");
+	return -EINVAL;
+}
+
+static int parse_frontend(const struct nlattr *attr, struct ksvc_key *key,
+			  struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[ARRAY_SIZE(ksvc_frontend_nl_policy)];
+	const struct nlattr *protocol;
+	int err;
+
+	err = ksvc_nl_once(nla_data(attr), nla_len(attr), 0, extack);
+	if (!err)
+		err = nla_parse_nested(tb, ARRAY_SIZE(tb) - 1, attr, ksvc_frontend_nl_policy,
+				       extack);
+	if (!err)
+		err = ksvc_nl_parse_addr(tb[KSVC_A_FRONTEND_ADDR4], tb[KSVC_A_FRONTEND_ADDR6],
+					 &key->addr, &key->family, extack);
+	if (!err)
+		err = parse_port(attr, tb[KSVC_A_FRONTEND_PORT], &key->port, extack);
+	if (err)
+		return err;
+
+	protocol = tb[KSVC_A_FRONTEND_PROTOCOL];
+	key->protocol = protocol ? nla_get_u8(protocol) : 0;
+	if (key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP ||
+	    key->protocol == IPPROTO_SCTP)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, protocol ?: attr, "the protocol is not TCP, UDP or SCTP");
+	return -EINVAL;
+}
+
+static int parse_endpoint(const struct nlattr *attr, struct ksvc_endpoint *ep,
+			  struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[ARRAY_SIZE(ksvc_endpoint_nl_policy)];
+	int err;
+
+	err = ksvc_nl_once(nla_data(attr), nla_len(attr), 0, extack);
+	if (!err)
+		err = nla_parse_nested(tb, ARRAY_SIZE(tb) - 1, attr, ksvc_endpoint_nl_policy,
+				       extack);
+	if (!err)
+		err = ksvc_nl_parse_addr(tb[KSVC_A_ENDPOINT_ADDR4], tb[KSVC_A_ENDPOINT_ADDR6],
+					 &ep->addr, &ep->family, extack);
+	if (!err)
+		err = parse_port(attr, tb[KSVC_A_ENDPOINT_PORT], &ep->port, extack);
+	if (err)
+		return err;
+
+	if (tb[KSVC_A_ENDPOINT_CONNECTIONS]) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[KSVC_A_ENDPOINT_CONNECTIONS],
+				    "the counter cannot be set");
+		return -EINVAL;
+	}
+	ep->weight = 1;
+	ep->flags = KSVC_ENDPOINT_FLAGS_CLUSTER | KSVC_ENDPOINT_FLAGS_LOCAL;
+	ep->given = 0;
+	if (tb[KSVC_A_ENDPOINT_WEIGHT]) {
+		if (nla_get_u32(tb[KSVC_A_ENDPOINT_WEIGHT]) > KSVC_WEIGHT_MAX) {
+			NL_SET_ERR_MSG_ATTR(extack, tb[KSVC_A_ENDPOINT_WEIGHT],
+					    "the weight is at most 65535");
+			return -EINVAL;
+		}
+		ep->weight = nla_get_u32(tb[KSVC_A_ENDPOINT_WEIGHT]);
+		ep->given |= KSVC_GIVEN_WEIGHT;
+	}
+	if (tb[KSVC_A_ENDPOINT_FLAGS]) {
+		ep->flags = nla_get_u32(tb[KSVC_A_ENDPOINT_FLAGS]);
+		ep->given |= KSVC_GIVEN_FLAGS;
+	}
+	return 0;
+}
+
+static int count(const struct genl_info *info, int type, u32 max, u32 *n, const char *too_many)
+{
+	const struct nlattr *attr;
+	int rem;
+
+	*n = 0;
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		*n += nla_type(attr) == type;
+	if (*n <= max)
+		return 0;
+	NL_SET_ERR_MSG_FMT(info->extack, "%s", too_many);
+	return -E2BIG;
+}
+
+static int parse_lists(struct genl_info *info, struct ksvc_nl_service *service)
+{
+	const struct nlattr *attr;
+	u32 f = 0, e = 0;
+	int rem, err = 0;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) == KSVC_A_SERVICE_FRONTEND)
+			err = parse_frontend(attr, &service->frontends[f++], info->extack);
+		else if (nla_type(attr) == KSVC_A_SERVICE_ENDPOINT)
+			err = parse_endpoint(attr, &service->endpoints[e++], info->extack);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Fills service, whose lists the caller hands on or frees. put: a whole
+ * definition, which has frontends. Errors: -EINVAL, -E2BIG, -ENOMEM.
+ */
+int ksvc_nl_parse_service(struct genl_info *info, struct ksvc_nl_service *service, bool put)
+{
+	int err;
+
+	memset(service, 0, sizeof(*service));
+	err = ksvc_nl_once_top(info);
+	if (err)
+		return err;
+	if (!info->attrs[KSVC_A_SERVICE_NAME]) {
+		NL_SET_ERR_MSG(info->extack, "the name is missing");
+		return -EINVAL;
+	}
+	err = parse_name(info->attrs[KSVC_A_SERVICE_NAME], info->extack) ?:
+	      count(info, KSVC_A_SERVICE_FRONTEND, KSVC_MAX_FRONTENDS, &service->n_frontends,
+		    "a service takes at most 1024 frontends") ?:
+	      count(info, KSVC_A_SERVICE_ENDPOINT, KSVC_MAX_ENDPOINTS, &service->n_endpoints,
+		    "a service takes at most 65535 endpoints");
+	if (err)
+		return err;
+	if (put && !service->n_frontends) {
+		NL_SET_ERR_MSG(info->extack, "a service needs a frontend");
+		return -EINVAL;
+	}
+	service->name = nla_data(info->attrs[KSVC_A_SERVICE_NAME]);
+	if (service->n_frontends) {
+		service->frontends = kvcalloc(service->n_frontends,
+					      sizeof(*service->frontends), GFP_KERNEL_ACCOUNT);
+		err = service->frontends ? 0 : -ENOMEM;
+	}
+	if (service->n_endpoints && !err) {
+		service->endpoints = kvcalloc(service->n_endpoints,
+					      sizeof(*service->endpoints), GFP_KERNEL_ACCOUNT);
+		err = service->endpoints ? 0 : -ENOMEM;
+	}
+	if (!err)
+		err = parse_lists(info, service);
+	if (err)
+		ksvc_nl_service_free(service);
+	return err;
+}
+
+void ksvc_nl_service_free(struct ksvc_nl_service *service)
+{
+	kvfree(service->frontends);
+	kvfree(service->endpoints);
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The hash of frontends and VIPs, and prefix lists. */
+#include "ksvc.h"
+
+#include <linux/jhash.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+
+static u32 bucket(const struct ksvc_table *table, const struct ksvc_key *key)
+{
+	u32 hash;
+
+	if (key->family == NFPROTO_IPV4)
+		hash = jhash_2words(key->addr.all[0], key->tail, table->seed);
+	else
+		hash = jhash2((const u32 *)key, sizeof(*key) / sizeof(u32), table->seed);
+	return hash & table->mask;
+}
+
+/* Under RCU or ksvc_net::mutex. */
+struct ksvc_frontend *ksvc_table_find(const struct ksvc_table *table,
+				      const struct ksvc_key *key)
+{
+	const struct hlist_head *head = &table->buckets[bucket(table, key)];
+	struct hlist_node *pos;
+	u32 n = table->node;
+
+	for (pos = rcu_dereference_raw(hlist_first_rcu(head)); pos;
+	     pos = rcu_dereference_raw(hlist_next_rcu(pos))) {
+		struct ksvc_frontend *fe = container_of(pos - n, struct ksvc_frontend, node[0]);
+
+		if (ksvc_key_equal(&fe->key, key))
+			return fe;
+	}
+	return NULL;
+}
+
+/* A table for so many entries, at one entry a bucket. Freed by kvfree_rcu(). */
+struct ksvc_table *ksvc_table_alloc(u32 entries, gfp_t gfp)
+{
+	u32 size = roundup_pow_of_two(max(entries, 16U));
+	struct ksvc_table *table;
+
+	table = kvzalloc(struct_size(table, buckets, size), gfp);
+	if (!table)
+		return NULL;
+	table->mask = size - 1;
+	table->seed = get_random_u32();
+	return table;
+}
+
+u32 ksvc_table_size(const struct ksvc_table *table)
+{
+	return table->mask + 1;
+}
+
+void ksvc_table_insert(struct ksvc_table *table, struct ksvc_frontend *fe)
+{
+	hlist_add_head_rcu(&fe->node[table->node], &table->buckets[bucket(table, &fe->key)]);
+}
+
+void ksvc_table_remove(struct ksvc_table *table, struct ksvc_frontend *fe)
+{
+	hlist_del_rcu(&fe->node[table->node]);
+}
+
+/* Links all entries into another table too, by their other node. Packets go on
+ * using the old one until the caller publishes the new one; the nodes of the
+ * old one must not be written again before a grace period after that.
+ */
+void ksvc_table_move(struct ksvc_table *from, struct ksvc_table *to)
+{
+	u32 i;
+
+	to->node = !from->node;
+	for (i = 0; i <= from->mask; i++) {
+		struct hlist_node *pos;
+
+		for (pos = from->buckets[i].first; pos; pos = pos->next)
+			ksvc_table_insert(to, container_of(pos - from->node,
+							   struct ksvc_frontend, node[0]));
+	}
+}
+
+bool ksvc_list_match(const struct ksvc_list *list, u8 family, const union nf_inet_addr *addr)
+{
+	u32 i, w;
+
+	if (!list)
+		return false;
+	for (i = 0; i < list->n; i++) {
+		const struct ksvc_prefix *p = &list->prefixes[i];
+		u32 differ = p->family ^ family;
+
+		for (w = 0; w < ARRAY_SIZE(addr->all); w++)
+			differ |= (addr->all[w] ^ p->addr.all[w]) & p->mask.all[w];
+		if (!differ)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Transactions: the changes that a writer collects before they are put in
+ * force by commit.c. A transaction is bound to the generation that it began
+ * with, so that what is in force cannot differ between a request and its
+ * commit. A request that fails may leave its change half made, because it also
+ * makes sure that the transaction can only end without effect.
+ */
+#include "ksvc.h"
+
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/netlink.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+
+struct ksvc_ident *ksvc_find(const struct ksvc_net *kn, const char *name)
+{
+	struct ksvc_named *named = ksvc_names_find(&kn->names, name);
+
+	return named ? container_of(named, struct ksvc_ident, named) : NULL;
+}
+
+struct ksvc_txn *ksvc_txn_find(struct ksvc_net *kn, u32 portid)
+{
+	struct ksvc_txn *txn;
+
+	lockdep_assert_held(&kn->mutex);
+	list_for_each_entry(txn, &kn->txns, list)
+		if (txn->portid == portid)
+			return txn;
+	return NULL;
+}
+
+/* For the generation in force. NULL without memory; freed by ksvc_txn_free(). */
+struct ksvc_txn *ksvc_txn_alloc(struct ksvc_net *kn, u32 portid, u32 flags)
+{
+	struct ksvc_txn *txn = kzalloc(sizeof(*txn), GFP_KERNEL_ACCOUNT);
+
+	if (!txn)
+		return NULL;
+	INIT_LIST_HEAD(&txn->list);
+	INIT_LIST_HEAD(&txn->changes);
+	txn->portid = portid;
+	txn->flags = flags;
+	txn->base = kn->generation;
+	return txn;
+}
+
+static void change_free(struct ksvc_txn *txn, struct ksvc_change *change)
+{
+	list_del(&change->list);
+	ksvc_names_del(&txn->names, &change->named);
+	kvfree(change->frontends);
+	kvfree(change->endpoints);
+	ksvc_ident_put(change->ident);
+	kfree(change);
+}
+
+void ksvc_txn_free(struct ksvc_txn *txn)
+{
+	struct ksvc_change *change, *next;
+
+	list_del(&txn->list);
+	list_for_each_entry_safe(change, next, &txn->changes, list) {
+		change_free(txn, change);
+		cond_resched();
+	}
+	ksvc_names_free(&txn->names);
+	kfree(txn);
+}
+
+struct ksvc_change *ksvc_txn_change(struct ksvc_txn *txn, const char *name)
+{
+	struct ksvc_named *named = ksvc_names_find(&txn->names, name);
+
+	return named ? container_of(named, struct ksvc_change, named) : NULL;
+}
+
+/* Takes over a reference to ident, also on failure. */
+static struct ksvc_change *change_add(struct ksvc_txn *txn, struct ksvc_ident *ident)
+{
+	struct ksvc_change *change;
+
+	if (ksvc_names_reserve(&txn->names, txn->names.n + 1))
+		goto no_memory;
+	change = kzalloc(sizeof(*change), GFP_KERNEL_ACCOUNT);
+	if (!change)
+		goto no_memory;
+	change->ident = ident;
+	list_add_tail(&change->list, &txn->changes);
+	ksvc_names_add(&txn->names, &change->named, ident->name);
+	return change;
+
+no_memory:
+	ksvc_ident_put(ident);
+	return NULL;
+}
+
+static struct ksvc_change *change_of_live(struct ksvc_txn *txn, struct ksvc_ident *ident)
+{
+	refcount_inc(&ident->refs);
+	return change_add(txn, ident);
+}
+
+static void *duplicate(const void *from, u32 n, size_t size)
+{
+	void *to = kvmalloc_array(n, size, GFP_KERNEL_ACCOUNT);
+
+	return to ? memcpy(to, from, n * size) : NULL;
+}
+
+/* Makes a change that starts from what is in force. */
+static int change_copy(struct ksvc_change *change)
+{
+	const struct ksvc_svc *svc = change->ident->svc;
+
+	change->frontends = duplicate(svc->frontends, svc->n_frontends,
+				      sizeof(*svc->frontends));
+	if (!change->frontends)
+		return -ENOMEM;
+	change->n_frontends = svc->n_frontends;
+	if (!svc->n_endpoints)
+		return 0;
+	change->endpoints = duplicate(svc->endpoints, svc->n_endpoints,
+				      sizeof(*svc->endpoints));
+	if (!change->endpoints)
+		return -ENOMEM;
+	change->n_endpoints = svc->n_endpoints;
+	sort(change->endpoints, change->n_endpoints, sizeof(*change->endpoints),
+	     ksvc_endpoint_cmp, NULL);
+	return 0;
+}
+
+/* What the transaction does not put is deleted: for those, adds the changes. */
+int ksvc_txn_delete_rest(struct ksvc_net *kn, struct ksvc_txn *txn)
+{
+	struct ksvc_ident *ident;
+	unsigned long id;
+
+	lockdep_assert_held(&kn->mutex);
+	xa_for_each(&kn->services, id, ident) {
+		struct ksvc_change *change;
+
+		if (ksvc_txn_change(txn, ident->name))
+			continue;
+		change = change_of_live(txn, ident);
+		if (!change)
+			return -ENOMEM;
+		change->delete = true;
+		cond_resched();
+	}
+	return 0;
+}
+
+static bool is_present(const struct ksvc_txn *txn, const struct ksvc_change *change,
+		       const struct ksvc_ident *live)
+{
+	if (change)
+		return !change->delete;
+	return live && !(txn->flags & KSVC_TXN_FLAGS_REPLACE);
+}
+
+static int refuse_endpoint(struct netlink_ext_ack *extack, const struct ksvc_endpoint *ep,
+			   const char *why, int err)
+{
+	if (ep->family == NFPROTO_IPV6)
+		NL_SET_ERR_MSG_FMT(extack, "endpoint [%pI6c]:%u %s", &ep->addr.in6,
+				   ntohs(ep->port), why);
+	else
+		NL_SET_ERR_MSG_FMT(extack, "endpoint %pI4:%u %s", &ep->addr.ip,
+				   ntohs(ep->port), why);
+	return err;
+}
+
+static int refuse_frontend(struct netlink_ext_ack *extack, const struct ksvc_key *key,
+			   const char *why, int err)
+{
+	if (key->family == NFPROTO_IPV6)
+		NL_SET_ERR_MSG_FMT(extack, "frontend [%pI6c]:%u %s", &key->addr.in6,
+				   ntohs(key->port), why);
+	else
+		NL_SET_ERR_MSG_FMT(extack, "frontend %pI4:%u %s", &key->addr.ip,
+				   ntohs(key->port), why);
+	return err;
+}
+
+static int check_families(const struct ksvc_change *change, const struct ksvc_endpoint *ep,
+			  u32 n, struct netlink_ext_ack *extack)
+{
+	bool have[KSVC_FAMILIES] = {};
+	u32 i;
+
+	for (i = 0; i < change->n_frontends; i++)
+		have[ksvc_family_index(change->frontends[i].family)] = true;
+	for (i = 0; i < n; i++)
+		if (!have[ksvc_family_index(ep[i].family)])
+			return refuse_endpoint(extack, &ep[i],
+					       "has no frontend of its family", -EINVAL);
+	return 0;
+}
+
+static int sort_frontends(struct ksvc_key *key, u32 n, struct netlink_ext_ack *extack)
+{
+	u32 i;
+
+	sort(key, n, sizeof(*key), ksvc_key_cmp, NULL);
+	for (i = 1; i < n; i++)
+		if (ksvc_key_equal(&key[i - 1], &key[i]))
+			return refuse_frontend(extack, &key[i], "is given twice", -EINVAL);
+	return 0;
+}
+
+static int sort_endpoints(struct ksvc_endpoint *ep, u32 n, struct netlink_ext_ack *extack)
+{
+	u32 i;
+
+	sort(ep, n, sizeof(*ep), ksvc_endpoint_cmp, NULL);
+	for (i = 1; i < n; i++)
+		if (!ksvc_endpoint_cmp(&ep[i - 1], &ep[i]))
+			return refuse_endpoint(extack, &ep[i], "is given twice", -EINVAL);
+	return 0;
+}
+
+/* Finds or adds the change that a put is for; an error pointer if the flags of
+ * the request do not allow it.
+ */
+static struct ksvc_change *change_for_put(struct ksvc_net *kn, struct ksvc_txn *txn,
+					  const char *name, u16 nlm_flags,
+					  struct netlink_ext_ack *extack)
+{
+	struct ksvc_change *change = ksvc_txn_change(txn, name);
+	struct ksvc_ident *live = ksvc_find(kn, name);
+	bool present = is_present(txn, change, live);
+
+	if (present && !(nlm_flags & NLM_F_REPLACE)) {
+		NL_SET_ERR_MSG(extack, "service exists");
+		return ERR_PTR(-EEXIST);
+	}
+	if (!present && !(nlm_flags & NLM_F_CREATE)) {
+		NL_SET_ERR_MSG(extack, "no such service");
+		return ERR_PTR(-ENOENT);
+	}
+	if (!change) {
+		if (live)
+			change = change_of_live(txn, live);
+		else if ((live = ksvc_ident_alloc(name, strlen(name))))
+			change = change_add(txn, live);
+	}
+	return change ?: ERR_PTR(-ENOMEM);
+}
+
+/* Takes over frontends and endpoints (kvmalloc), also on failure. */
+int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u16 nlm_flags,
+		 struct ksvc_key *frontends, u32 n_frontends,
+		 struct ksvc_endpoint *endpoints, u32 n_endpoints,
+		 struct netlink_ext_ack *extack)
+{
+	struct ksvc_change *change;
+	int err;
+
+	lockdep_assert_held(&kn->mutex);
+	change = change_for_put(kn, txn, name, nlm_flags, extack);
+	if (IS_ERR(change)) {
+		kvfree(frontends);
+		kvfree(endpoints);
+		return PTR_ERR(change);
+	}
+	kvfree(change->frontends);
+	kvfree(change->endpoints);
+	change->delete = false;
+	change->frontends = frontends;
+	change->n_frontends = n_frontends;
+	change->endpoints = endpoints;
+	change->n_endpoints = n_endpoints;
+
+	err = sort_frontends(frontends, n_frontends, extack);
+	if (!err)
+		err = sort_endpoints(endpoints, n_endpoints, extack);
+	if (!err)
+		err = check_families(change, endpoints, n_endpoints, extack);
+	return err;
+}
+
+int ksvc_txn_del(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
+		 struct netlink_ext_ack *extack)
+{
+	struct ksvc_change *change = ksvc_txn_change(txn, name);
+	struct ksvc_ident *live = ksvc_find(kn, name);
+
+	lockdep_assert_held(&kn->mutex);
+	if (!is_present(txn, change, live)) {
+		NL_SET_ERR_MSG(extack, "no such service");
+		return -ENOENT;
+	}
+	if (change && !live) {
+		change_free(txn, change);
+		return 0;
+	}
+	if (!change) {
+		change = change_of_live(txn, live);
+		if (!change)
+			return -ENOMEM;
+	}
+	change->delete = true;
+	return 0;
+}
+
+/* The change of a service that is there, holding all of it. */
+static struct ksvc_change *change_for_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn,
+						const char *name,
+						struct netlink_ext_ack *extack)
+{
+	struct ksvc_change *change = ksvc_txn_change(txn, name);
+	struct ksvc_ident *live = ksvc_find(kn, name);
+	int err;
+
+	if (!is_present(txn, change, live)) {
+		NL_SET_ERR_MSG(extack, "no such service");
+		return ERR_PTR(-ENOENT);
+	}
+	if (change)
+		return change;
+	change = change_of_live(txn, live);
+	if (!change)
+		return ERR_PTR(-ENOMEM);
+	err = change_copy(change);
+	return err ? ERR_PTR(err) : change;
+}
+
+static int put_endpoint(struct ksvc_endpoint *to, const struct ksvc_endpoint *old,
+			const struct ksvc_endpoint *new, u16 nlm_flags,
+			struct netlink_ext_ack *extack)
+{
+	if (old && !(nlm_flags & NLM_F_REPLACE))
+		return refuse_endpoint(extack, new, "exists", -EEXIST);
+	if (!old && !(nlm_flags & NLM_F_CREATE))
+		return refuse_endpoint(extack, new, "does not exist", -ENOENT);
+	*to = *new;
+	if (old && !(new->given & KSVC_GIVEN_WEIGHT))
+		to->weight = old->weight;
+	if (old && !(new->given & KSVC_GIVEN_FLAGS))
+		to->flags = old->flags;
+	return 0;
+}
+
+/* Sorts endpoints, which stay the caller's. */
+int ksvc_txn_put_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
+			   u16 nlm_flags, struct ksvc_endpoint *endpoints, u32 n,
+			   struct netlink_ext_ack *extack)
+{
+	struct ksvc_change *change;
+	struct ksvc_endpoint *merged;
+	u32 i = 0, j = 0, k = 0;
+	int err;
+
+	lockdep_assert_held(&kn->mutex);
+	change = change_for_endpoints(kn, txn, name, extack);
+	if (IS_ERR(change))
+		return PTR_ERR(change);
+	err = sort_endpoints(endpoints, n, extack) ?:
+	      check_families(change, endpoints, n, extack);
+	if (err)
+		return err;
+	merged = kvmalloc_array(change->n_endpoints + n, sizeof(*merged), GFP_KERNEL_ACCOUNT);
+	if (!merged)
+		return -ENOMEM;
+	while (j < n) {
+		const struct ksvc_endpoint *old = NULL;
+		int differ = -1;
+
+		if (i < change->n_endpoints)
+			differ = ksvc_endpoint_cmp(&endpoints[j], old = &change->endpoints[i]);
+		if (differ > 0) {
+			merged[k++] = change->endpoints[i++];
+			continue;
+		}
+		err = put_endpoint(&merged[k++], differ ? NULL : old, &endpoints[j++],
+				   nlm_flags, extack);
+		if (err)
+			goto free_merged;
+		if (!differ)
+			i++;
+	}
+	memcpy(&merged[k], &change->endpoints[i],
+	       (change->n_endpoints - i) * sizeof(*merged));
+	k += change->n_endpoints - i;
+	if (k > KSVC_MAX_ENDPOINTS) {
+		NL_SET_ERR_MSG(extack, "a service takes at most 65535 endpoints");
+		err = -E2BIG;
+		goto free_merged;
+	}
+	kvfree(change->endpoints);
+	change->endpoints = merged;
+	change->n_endpoints = k;
+	return 0;
+
+free_merged:
+	kvfree(merged);
+	return err;
+}
+
+/* Sorts endpoints, which stay the caller's. */
+int ksvc_txn_del_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
+			   struct ksvc_endpoint *endpoints, u32 n,
+			   struct netlink_ext_ack *extack)
+{
+	struct ksvc_change *change;
+	u32 i, j = 0, k = 0;
+	int err;
+
+	lockdep_assert_held(&kn->mutex);
+	change = change_for_endpoints(kn, txn, name, extack);
+	if (IS_ERR(change))
+		return PTR_ERR(change);
+	err = sort_endpoints(endpoints, n, extack);
+	if (err)
+		return err;
+	for (i = 0; i < change->n_endpoints; i++) {
+		if (j < n && !ksvc_endpoint_cmp(&change->endpoints[i], &endpoints[j]))
+			j++;
+		else
+			change->endpoints[k++] = change->endpoints[i];
+	}
+	if (j < n)
+		return refuse_endpoint(extack, &endpoints[j], "does not exist", -ENOENT);
+	change->n_endpoints = k;
+	return 0;
+}
