@@ -313,14 +313,14 @@ struct ksvc_txn *ksvc_txn_alloc(struct ksvc_net *kn, u32 portid, u32 flags);
 void ksvc_txn_free(struct ksvc_txn *txn);
 struct ksvc_change *ksvc_txn_change(struct ksvc_txn *txn, const char *name);
 int ksvc_txn_delete_rest(struct ksvc_net *kn, struct ksvc_txn *txn);
-int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u16 nlm_flags,
+int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u32 mode,
 		 struct ksvc_key *frontends, u32 n_frontends,
 		 struct ksvc_endpoint *endpoints, u32 n_endpoints,
 		 struct netlink_ext_ack *extack);
 int ksvc_txn_del(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
 		 struct netlink_ext_ack *extack);
 int ksvc_txn_put_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
-			   u16 nlm_flags, struct ksvc_endpoint *endpoints, u32 n,
+			   u32 mode, struct ksvc_endpoint *endpoints, u32 n,
 			   struct netlink_ext_ack *extack);
 int ksvc_txn_del_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
 			   struct ksvc_endpoint *endpoints, u32 n,

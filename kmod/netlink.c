@@ -178,6 +178,14 @@ static int spoil(struct genl_info *info, int err)
 	return err;
 }
 
+/* Of operations that take a mode: the others' attributes end before it. */
+static u32 mode_of(const struct genl_info *info)
+{
+	const struct nlattr *mode = info->attrs[KSVC_A_SERVICE_MODE];
+
+	return mode ? nla_get_u32(mode) : KSVC_MODE_PUT;
+}
+
 int ksvc_nl_service_put_doit(struct sk_buff *request, struct genl_info *info)
 {
 	struct ksvc_net *kn = net_of(info);
@@ -193,7 +201,7 @@ int ksvc_nl_service_put_doit(struct sk_buff *request, struct genl_info *info)
 		ksvc_nl_service_free(&service);
 		return PTR_ERR(txn);
 	}
-	err = ksvc_txn_put(kn, txn, service.name, info->nlhdr->nlmsg_flags,
+	err = ksvc_txn_put(kn, txn, service.name, mode_of(info),
 			   service.frontends, service.n_frontends,
 			   service.endpoints, service.n_endpoints, info->extack);
 	return change_end(kn, txn, info, err);
@@ -240,7 +248,7 @@ static int change_endpoints(struct genl_info *info, bool del)
 					     service.n_endpoints, info->extack);
 	else
 		err = ksvc_txn_put_endpoints(kn, txn, service.name,
-					     info->nlhdr->nlmsg_flags, service.endpoints,
+					     mode_of(info), service.endpoints,
 					     service.n_endpoints, info->extack);
 	err = change_end(kn, txn, info, err);
 free_service:

@@ -50,10 +50,11 @@ static const struct nla_policy ksvc_settings_set_nl_policy[KSVC_A_SETTINGS_MASQU
 };
 
 /* KSVC_CMD_SERVICE_PUT - do */
-static const struct nla_policy ksvc_service_put_nl_policy[KSVC_A_SERVICE_ENDPOINT + 1] = {
+static const struct nla_policy ksvc_service_put_nl_policy[KSVC_A_SERVICE_MODE + 1] = {
 	[KSVC_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = KSVC_NAME_MAX, },
 	[KSVC_A_SERVICE_FRONTEND] = NLA_POLICY_NESTED(ksvc_frontend_nl_policy),
 	[KSVC_A_SERVICE_ENDPOINT] = NLA_POLICY_NESTED(ksvc_endpoint_nl_policy),
+	[KSVC_A_SERVICE_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* KSVC_CMD_SERVICE_DEL - do */
@@ -62,9 +63,10 @@ static const struct nla_policy ksvc_service_del_nl_policy[KSVC_A_SERVICE_NAME + 
 };
 
 /* KSVC_CMD_ENDPOINT_PUT - do */
-static const struct nla_policy ksvc_endpoint_put_nl_policy[KSVC_A_SERVICE_ENDPOINT + 1] = {
+static const struct nla_policy ksvc_endpoint_put_nl_policy[KSVC_A_SERVICE_MODE + 1] = {
 	[KSVC_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = KSVC_NAME_MAX, },
 	[KSVC_A_SERVICE_ENDPOINT] = NLA_POLICY_NESTED(ksvc_endpoint_nl_policy),
+	[KSVC_A_SERVICE_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* KSVC_CMD_ENDPOINT_DEL - do */
@@ -124,7 +126,7 @@ static const struct genl_split_ops ksvc_nl_ops[] = {
 		.cmd		= KSVC_CMD_SERVICE_PUT,
 		.doit		= ksvc_nl_service_put_doit,
 		.policy		= ksvc_service_put_nl_policy,
-		.maxattr	= KSVC_A_SERVICE_ENDPOINT,
+		.maxattr	= KSVC_A_SERVICE_MODE,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -138,7 +140,7 @@ static const struct genl_split_ops ksvc_nl_ops[] = {
 		.cmd		= KSVC_CMD_ENDPOINT_PUT,
 		.doit		= ksvc_nl_endpoint_put_doit,
 		.policy		= ksvc_endpoint_put_nl_policy,
-		.maxattr	= KSVC_A_SERVICE_ENDPOINT,
+		.maxattr	= KSVC_A_SERVICE_MODE,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

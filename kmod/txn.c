@@ -227,18 +227,18 @@ static int sort_endpoints(struct ksvc_endpoint *ep, u32 n, struct netlink_ext_ac
  * the request do not allow it.
  */
 static struct ksvc_change *change_for_put(struct ksvc_net *kn, struct ksvc_txn *txn,
-					  const char *name, u16 nlm_flags,
+					  const char *name, u32 mode,
 					  struct netlink_ext_ack *extack)
 {
 	struct ksvc_change *change = ksvc_txn_change(txn, name);
 	struct ksvc_ident *live = ksvc_find(kn, name);
 	bool present = is_present(txn, change, live);
 
-	if (present && !(nlm_flags & NLM_F_REPLACE)) {
+	if (present && mode == KSVC_MODE_CREATE) {
 		NL_SET_ERR_MSG(extack, "service exists");
 		return ERR_PTR(-EEXIST);
 	}
-	if (!present && !(nlm_flags & NLM_F_CREATE)) {
+	if (!present && mode == KSVC_MODE_REPLACE) {
 		NL_SET_ERR_MSG(extack, "no such service");
 		return ERR_PTR(-ENOENT);
 	}
@@ -252,7 +252,7 @@ static struct ksvc_change *change_for_put(struct ksvc_net *kn, struct ksvc_txn *
 }
 
 /* Takes over frontends and endpoints (kvmalloc), also on failure. */
-int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u16 nlm_flags,
+int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u32 mode,
 		 struct ksvc_key *frontends, u32 n_frontends,
 		 struct ksvc_endpoint *endpoints, u32 n_endpoints,
 		 struct netlink_ext_ack *extack)
@@ -261,7 +261,7 @@ int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u1
 	int err;
 
 	lockdep_assert_held(&kn->mutex);
-	change = change_for_put(kn, txn, name, nlm_flags, extack);
+	change = change_for_put(kn, txn, name, mode, extack);
 	if (IS_ERR(change)) {
 		kvfree(frontends);
 		kvfree(endpoints);
@@ -330,12 +330,12 @@ static struct ksvc_change *change_for_endpoints(struct ksvc_net *kn, struct ksvc
 }
 
 static int put_endpoint(struct ksvc_endpoint *to, const struct ksvc_endpoint *old,
-			const struct ksvc_endpoint *new, u16 nlm_flags,
+			const struct ksvc_endpoint *new, u32 mode,
 			struct netlink_ext_ack *extack)
 {
-	if (old && !(nlm_flags & NLM_F_REPLACE))
+	if (old && mode == KSVC_MODE_CREATE)
 		return refuse_endpoint(extack, new, "exists", -EEXIST);
-	if (!old && !(nlm_flags & NLM_F_CREATE))
+	if (!old && mode == KSVC_MODE_REPLACE)
 		return refuse_endpoint(extack, new, "does not exist", -ENOENT);
 	*to = *new;
 	if (old && !(new->given & KSVC_GIVEN_WEIGHT))
@@ -347,7 +347,7 @@ static int put_endpoint(struct ksvc_endpoint *to, const struct ksvc_endpoint *ol
 
 /* Sorts endpoints, which stay the caller's. */
 int ksvc_txn_put_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
-			   u16 nlm_flags, struct ksvc_endpoint *endpoints, u32 n,
+			   u32 mode, struct ksvc_endpoint *endpoints, u32 n,
 			   struct netlink_ext_ack *extack)
 {
 	struct ksvc_change *change;
@@ -377,7 +377,7 @@ int ksvc_txn_put_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char
 			continue;
 		}
 		err = put_endpoint(&merged[k++], differ ? NULL : old, &endpoints[j++],
-				   nlm_flags, extack);
+				   mode, extack);
 		if (err)
 			goto free_merged;
 		if (!differ)

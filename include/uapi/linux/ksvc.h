@@ -39,6 +39,19 @@ enum ksvc_txn_flags {
 };
 
 /**
+ * enum ksvc_mode - What may be there before a put. (Generic netlink leaves no
+ *   room for NLM_F_CREATE and the like.)
+ * @KSVC_MODE_PUT: Adds or replaces.
+ * @KSVC_MODE_CREATE: Adds; fails with EEXIST if it is there.
+ * @KSVC_MODE_REPLACE: Replaces; fails with ENOENT if it is not there.
+ */
+enum ksvc_mode {
+	KSVC_MODE_PUT,
+	KSVC_MODE_CREATE,
+	KSVC_MODE_REPLACE,
+};
+
+/**
  * enum ksvc_verdict
  * @KSVC_VERDICT_NONE: Not a service's packet; left alone.
  * @KSVC_VERDICT_DNAT: Sent to an endpoint.
@@ -169,6 +182,7 @@ enum {
 	KSVC_A_SERVICE_NAME = 1,
 	KSVC_A_SERVICE_FRONTEND,
 	KSVC_A_SERVICE_ENDPOINT,
+	KSVC_A_SERVICE_MODE,
 	KSVC_A_SERVICE_CONNECTIONS,
 	KSVC_A_SERVICE_GENERATION,
 	KSVC_A_SERVICE_EVENT,
