@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# `make help` says what can be made.
+
+KSVC_VERSION := $(shell sed -n 's/^PACKAGE_VERSION=//p' dkms.conf)
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# The running kernel's headers, else those of the newest kernel that has any.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV))
+DKMS_SOURCE = /usr/src/ksvc-$(KSVC_VERSION)
+
+export KSVC_VERSION
+
+all: kmod $(if $(wildcard ctl/Makefile),ctl)
+
+kmod ctl:
+	@$(if $(KDIR),,echo 'no kernel headers: install them or set KDIR' >&2; exit 1)
+	$(MAKE) -C $@ KDIR=$(KDIR)
+
+# Tools, man pages and completion; the module by DKMS on the machine itself where that is installed, else as any other
+# module of the kernel in KDIR.
+install: ctl
+	$(MAKE) -C ctl install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+ifeq ($(DESTDIR)$(shell command -v dkms),)
+	$(MAKE) install-module
+else ifneq ($(DESTDIR),)
+	$(MAKE) install-module
+else
+	$(MAKE) install-dkms
+endif
+
+install-module: kmod
+	$(MAKE) -C kmod modules_install KDIR=$(KDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates \
+		$(if $(DESTDIR),DEPMOD=true)
+
+# An older build of the same version would win over the sources of today.
+install-dkms: uninstall-dkms
+	install -d $(DKMS_SOURCE)/kmod
+	cp -r include dkms.conf $(DKMS_SOURCE)
+	cp kmod/*.[ch] kmod/Kbuild kmod/Makefile $(DKMS_SOURCE)/kmod
+	dkms add ksvc/$(KSVC_VERSION)
+	dkms install ksvc/$(KSVC_VERSION) -k $(DKMS_KERNEL)
+
+DKMS_KERNEL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
+
+uninstall: uninstall-dkms
+	$(MAKE) -C ctl uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	rm -f $(DESTDIR)/lib/modules/*/updates/ksvc.ko*
+	$(if $(DESTDIR),,for k in /lib/modules/*/modules.dep; do depmod $$(basename $$(dirname $$k)); done)
+
+uninstall-dkms:
+	if [ -z '$(DESTDIR)' ] && [ -e /var/lib/dkms/ksvc/$(KSVC_VERSION) ]; then \
+		dkms remove ksvc/$(KSVC_VERSION) --all; \
+	fi
+	$(if $(DESTDIR),,rm -rf $(DKMS_SOURCE))
+
+demo:
+	tests/vm/deps
+	tests/demo/run
+
+check check-matrix check-debug:
+	tests/vm/deps
+	tests/vm/check $@
+
+bench:
+	tests/vm/deps
+	tests/bench/run
+
+clean:
+	rm -rf build
+	$(if $(KDIR),$(MAKE) -C kmod KDIR=$(KDIR) clean)
+	$(MAKE) -C ctl clean
+
+help:
+	@echo 'all           module (kmod/ksvc.ko) and tools (ctl/ksvcctl, ...) for the kernel whose build directory is KDIR'
+	@echo '              ($(KDIR))'
+	@echo 'install       tools under PREFIX ($(PREFIX)) and the module, by DKMS where it is; DESTDIR is honoured'
+	@echo 'uninstall     the reverse'
+	@echo 'demo          two nodes of a cluster in a virtual machine, real connections through real Services'
+	@echo 'check         unit tests, static checks, and the tests in virtual machines with Debian 12'"'"'s kernels'
+	@echo 'check-matrix  check, and the same on Debian 13 with its kernel and the newest of its backports'
+	@echo 'check-debug   the tests on a kernel with KASAN, lockdep and kmemleak, and proof that they bite'
+	@echo 'bench         instructions per packet'
+	@echo 'clean         removes what was built here; downloads and kernels stay in ~/.cache/ksvc'
+
+.PHONY: all kmod ctl install install-module install-dkms uninstall uninstall-dkms demo check check-matrix check-debug \
+	bench clean help
