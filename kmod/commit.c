@@ -29,6 +29,7 @@ struct plan {
 	u32 n_endpoints;
 	u32 n_frontends;
 	u32 changes;
+	bool claimed;			/* a frontend is new, or another service's */
 };
 
 int ksvc_key_cmp(const void *a, const void *b)
@@ -117,6 +118,7 @@ static int claim(struct plan *plan, struct ksvc_change *change, u32 i,
 	RCU_INIT_POINTER(fe->svc, change->svc);
 	change->entries[2 * i] = fe;
 	ksvc_table_insert(plan->claims, fe);
+	plan->claimed = true;
 
 	if (plan->live && ksvc_table_find(plan->live, &vip))
 		return 0;
@@ -367,6 +369,8 @@ static void publish(struct plan *plan)
 		cond_resched();
 	}
 	kn->n_endpoints = plan->n_endpoints;
+	if (plan->claimed)
+		ksvc_sweep(kn);
 	ksvc_nl_notify_commit(kn, plan->changes);
 }
 
@@ -431,6 +435,7 @@ void ksvc_config_init(struct ksvc_net *kn)
 	kn->generation = 1;
 	kn->resize_cookie = get_state_synchronize_rcu();
 	ksvc_settings_init(kn);
+	ksvc_sweep_init(kn);
 }
 
 static void free_table(struct ksvc_table *table)

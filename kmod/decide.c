@@ -10,7 +10,8 @@
 #include <linux/if.h>
 #include <linux/string.h>
 
-static void key_of(struct ksvc_key *key, const struct nf_conntrack_tuple *tuple)
+/* What a tuple's destination is looked up by. */
+void ksvc_key_fill(struct ksvc_key *key, const struct nf_conntrack_tuple *tuple)
 {
 	key->addr = tuple->dst.u3;
 	key->port = tuple->dst.u.all;
@@ -64,7 +65,7 @@ void ksvc_match(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tupl
 	d->endpoint = NULL;
 	d->masquerade = false;
 
-	key_of(&key, tuple);
+	ksvc_key_fill(&key, tuple);
 	fe = ksvc_table_find(table, &key);
 	if (fe)
 		d->svc = rcu_dereference(fe->svc);

@@ -23,6 +23,7 @@
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 
@@ -210,6 +211,7 @@ struct ksvc_net {
 	u32 n_endpoints;
 	unsigned long resize_cookie;	/* grace period of the last resize */
 	struct list_head txns;
+	struct work_struct sweep;
 };
 
 struct ksvc_decision {
@@ -242,6 +244,7 @@ int ksvc_alias_fill(struct ksvc_alias *alias, const struct ksvc_endpoint *ep, u3
 u32 ksvc_select(const struct ksvc_set *set, u32 hash);
 
 /* decide.c */
+void ksvc_key_fill(struct ksvc_key *key, const struct nf_conntrack_tuple *tuple);
 void ksvc_match(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
 		const char *in, struct ksvc_decision *d);
 bool ksvc_masquerade(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
@@ -261,6 +264,11 @@ void ksvc_nat_unregister(struct ksvc_net *kn);
 /* refuse.c */
 unsigned int ksvc_refuse(struct sk_buff *skb, const struct nf_hook_state *state,
 			 u8 verdict);
+
+/* sweep.c */
+void ksvc_sweep(struct ksvc_net *kn);
+void ksvc_sweep_init(struct ksvc_net *kn);
+void ksvc_sweep_exit(struct ksvc_net *kn);
 
 /* service.c */
 struct ksvc_ident *ksvc_ident_alloc(const char *name, u32 len);

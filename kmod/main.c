@@ -79,6 +79,7 @@ static void __net_exit ksvc_net_pre_exit(struct net *net)
 	if (!kn->active)
 		return;
 	ksvc_nat_unregister(kn);
+	ksvc_sweep_exit(kn);
 	atomic_dec(&active_namespaces);
 }
 
