@@ -10,18 +10,21 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV))
 DKMS_SOURCE = /usr/src/ksvc-$(KSVC_VERSION)
 
-export KSVC_VERSION
+CTL = $(MAKE) -C ctl VERSION=$(KSVC_VERSION)
 
-all: kmod $(if $(wildcard ctl/Makefile),ctl)
+all: kmod ctl
 
-kmod ctl:
+kmod:
 	@$(if $(KDIR),,echo 'no kernel headers: install them or set KDIR' >&2; exit 1)
-	$(MAKE) -C $@ KDIR=$(KDIR)
+	$(MAKE) -C kmod KDIR=$(KDIR)
+
+ctl:
+	$(CTL)
 
 # Tools, man pages and completion; the module by DKMS on the machine itself where that is installed, else as any other
 # module of the kernel in KDIR.
 install: ctl
-	$(MAKE) -C ctl install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	$(CTL) install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 ifeq ($(DESTDIR)$(shell command -v dkms),)
 	$(MAKE) install-module
 else ifneq ($(DESTDIR),)
@@ -45,7 +48,7 @@ install-dkms: uninstall-dkms
 DKMS_KERNEL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 
 uninstall: uninstall-dkms
-	$(MAKE) -C ctl uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	$(CTL) uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(DESTDIR)/lib/modules/*/updates/ksvc.ko*
 	$(if $(DESTDIR),,for k in /lib/modules/*/modules.dep; do depmod $$(basename $$(dirname $$k)); done)
 
@@ -70,7 +73,7 @@ bench:
 clean:
 	rm -rf build
 	$(if $(KDIR),$(MAKE) -C kmod KDIR=$(KDIR) clean)
-	$(MAKE) -C ctl clean
+	$(CTL) clean
 
 help:
 	@echo 'all           module (kmod/ksvc.ko) and tools (ctl/ksvcctl, ...) for the kernel whose build directory is KDIR'
