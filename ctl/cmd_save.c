@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/* save, restore, flush */
+#include <string.h>
+
+#include "ksvcctl.h"
+#include "lib/apply.h"
+#include "lib/input.h"
+#include "lib/json.h"
+
+int cmd_save(int argc, char **argv)
+{
+	struct model m = {};
+	struct nl *nl = NULL;
+	struct err e;
+	int err, status;
+
+	if (only_global_options(argc, argv, &status))
+		return status;
+	if (optind < argc)
+		return usage_error("unexpected argument \"%s\"", argv[optind]);
+	err = open_module(&nl, &e);
+	if (!err)
+		err = nl_services(nl, NULL, &m, &e);
+	if (!err)
+		err = nl_settings_get(nl, &m.settings, &e);
+	nl_close(nl);
+	if (err) {
+		status = refused(&e);
+	} else {
+		json_write_model(stdout, &m, false);
+		status = finish_output();
+	}
+	model_free(&m);
+	return status;
+}
+
+struct saved {
+	struct model model;
+	bool read;
+};
+
+static int read_saved(json_t *root, void *data, struct err *e)
+{
+	struct saved *saved = data;
+
+	if (saved->read)
+		return err_set(e, "more than one saved configuration");
+	saved->read = true;
+	return json_read_model(root, &saved->model, e);
+}
+
+static int restore(const char *file)
+{
+	struct nl_commit commit;
+	struct saved saved = {};
+	struct nl *nl = NULL;
+	struct err e;
+	int err, status = STATUS_OK;
+
+	err = input_read(file, read_saved, &saved, &e);
+	if (!err && !saved.read)
+		err = err_set(&e, "%s: no saved configuration", file);
+	if (!err)
+		err = open_module(&nl, &e);
+	if (!err)
+		err = apply_restore(nl, &saved.model, &commit, &e);
+	nl_close(nl);
+	if (err)
+		status = refused(&e);
+	model_free(&saved.model);
+	return status;
+}
+
+int cmd_restore(int argc, char **argv)
+{
+	static const struct option options[] = {
+		GLOBAL_OPTIONS,
+		{ "file", required_argument, NULL, 'f' },
+		{}
+	};
+	const char *file = "-";
+	int c, status;
+
+	while ((c = getopt_long(argc, argv, "hjvf:", options, NULL)) != -1) {
+		if (c == 'f')
+			file = optarg;
+		else if (!global_option(c, &status))
+			return status;
+	}
+	if (optind < argc)
+		return usage_error("unexpected argument \"%s\"", argv[optind]);
+	return restore(file);
+}
+
+int cmd_flush(int argc, char **argv)
+{
+	const struct model nothing = {};
+	struct nl_commit commit;
+	struct nl *nl = NULL;
+	struct err e;
+	int err, status;
+
+	if (only_global_options(argc, argv, &status))
+		return status;
+	if (optind < argc)
+		return usage_error("unexpected argument \"%s\"", argv[optind]);
+	err = open_module(&nl, &e);
+	if (!err)
+		err = apply_replace(nl, &nothing, &commit, &e);
+	nl_close(nl);
+	return err ? refused(&e) : STATUS_OK;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "apply.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TRIES	5
+
+static int transact(struct nl *nl, uint64_t base, uint32_t flags,
+		    const struct op_list *list, struct nl_commit *commit, struct err *e)
+{
+	int err = nl_txn_begin(nl, base, flags, e);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < list->n && !err; i++)
+		err = nl_txn_op(nl, &list->ops[i], e);
+	if (!err)
+		err = nl_txn_commit(nl, commit, e);
+	/* A commit that was answered has ended the transaction already. */
+	if (err)
+		nl_txn_abort(nl);
+	return err;
+}
+
+static int give_up(int err, struct err *e)
+{
+	if (err == -ERESTART)
+		err_set(e, "another writer kept changing the configuration; tried %d times",
+			TRIES);
+	return err;
+}
+
+static int plan_once(struct nl *nl, const char *name, plan_fn plan, void *data,
+		     struct nl_commit *commit, struct err *e)
+{
+	struct model actual = {};
+	struct op_list list = {};
+	struct nl_info info;
+	int err;
+
+	/* Before the dump: a change in between is noticed, not lost. */
+	err = nl_info(nl, &info, e);
+	if (!err)
+		err = nl_services(nl, name, &actual, e);
+	if (!err)
+		err = plan(&actual, &list, data, e);
+	commit->generation = info.generation;
+	commit->changes = 0;
+	if (!err && list.n)
+		err = transact(nl, info.generation, 0, &list, commit, e);
+	op_list_free(&list);
+	model_free(&actual);
+	return err;
+}
+
+int apply_plan(struct nl *nl, const char *name, plan_fn plan, void *data,
+	       struct nl_commit *commit, struct err *e)
+{
+	int err = -ERESTART;
+
+	for (int i = 0; i < TRIES && err == -ERESTART; i++)
+		err = plan_once(nl, name, plan, data, commit, e);
+	return give_up(err, e);
+}
+
+int apply_op(struct nl *nl, const struct op *op, struct err *e)
+{
+	struct op_list list = { .ops = (struct op *)op, .n = 1 };
+	struct nl_commit commit;
+	int err = nl_op(nl, op, e);
+
+	if (err != -EMSGSIZE)
+		return err;
+	err = -ERESTART;
+	for (int i = 0; i < TRIES && err == -ERESTART; i++)
+		err = transact(nl, 0, 0, &list, &commit, e);
+	return give_up(err, e);
+}
+
+int apply_replace(struct nl *nl, const struct model *m, struct nl_commit *commit,
+		  struct err *e)
+{
+	struct op_list list = {};
+	int err = -ERESTART;
+
+	for (size_t i = 0; i < m->n_services; i++)
+		op_add(&list, OP_SERVICE_PUT, KSVC_MODE_PUT, &m->services[i]);
+	for (int i = 0; i < TRIES && err == -ERESTART; i++)
+		err = transact(nl, 0, KSVC_TXN_FLAGS_REPLACE, &list, commit, e);
+	op_list_free(&list);
+	return give_up(err, e);
+}
+
+int apply_restore(struct nl *nl, const struct model *m, struct nl_commit *commit,
+		  struct err *e)
+{
+	struct settings before = {};
+	struct err ignored;
+	int err;
+
+	if (!m->settings.has)
+		return apply_replace(nl, m, commit, e);
+	err = nl_settings_get(nl, &before, e);
+	if (!err)
+		err = nl_settings_set(nl, &m->settings, e);
+	if (!err) {
+		err = apply_replace(nl, m, commit, e);
+		if (err)
+			nl_settings_set(nl, &before, &ignored);
+	}
+	settings_free(&before);
+	return err;
+}

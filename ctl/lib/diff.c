@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "diff.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct op *op_add(struct op_list *list, enum op_type type, enum ksvc_mode mode,
+		  const struct service *service)
+{
+	struct op *op;
+
+	xgrow(&list->ops, list->n, sizeof(*op));
+	op = &list->ops[list->n++];
+	memset(op, 0, sizeof(*op));
+	op->type = type;
+	op->mode = mode;
+	op->service = service;
+	return op;
+}
+
+void op_add_endpoint(struct op *op, const struct endpoint *ep)
+{
+	xgrow(&op->endpoints, op->n_endpoints, sizeof(*ep));
+	op->endpoints[op->n_endpoints++] = *ep;
+}
+
+void op_list_free(struct op_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->ops[i].endpoints);
+	free(list->ops);
+	memset(list, 0, sizeof(*list));
+}
+
+static bool same_frontends(const struct service *a, const struct service *b)
+{
+	if (a->n_frontends != b->n_frontends)
+		return false;
+	for (uint32_t i = 0; i < a->n_frontends; i++)
+		if (frontend_cmp(&a->frontends[i], &b->frontends[i]))
+			return false;
+	return true;
+}
+
+typedef void (*endpoint_change_fn)(const struct endpoint *old,
+				   const struct endpoint *new, void *data);
+
+/* Calls fn for each endpoint that is new, gone or different. */
+static void compare_endpoints(const struct service *before,
+			      const struct service *after,
+			      endpoint_change_fn fn, void *data)
+{
+	uint32_t i = 0, j = 0;
+
+	while (i < before->n_endpoints || j < after->n_endpoints) {
+		const struct endpoint *old = NULL, *new = NULL;
+		int r;
+
+		if (i == before->n_endpoints)
+			r = 1;
+		else if (j == after->n_endpoints)
+			r = -1;
+		else
+			r = endpoint_cmp(&before->endpoints[i], &after->endpoints[j]);
+		if (r <= 0)
+			old = &before->endpoints[i++];
+		if (r >= 0)
+			new = &after->endpoints[j++];
+		if (!old || !new || old->weight != new->weight ||
+		    old->flags != new->flags)
+			fn(old, new, data);
+	}
+}
+
+struct endpoint_ops {
+	struct op put, del;
+};
+
+static void add_change(const struct endpoint *old, const struct endpoint *new,
+		       void *data)
+{
+	struct endpoint_ops *ops = data;
+
+	if (new)
+		op_add_endpoint(&ops->put, new);
+	else
+		op_add_endpoint(&ops->del, old);
+}
+
+static void append(struct op_list *list, const struct op *part,
+		   enum op_type type, const struct service *before,
+		   const struct service *after)
+{
+	struct op *op;
+
+	if (!part->n_endpoints)
+		return;
+	op = op_add(list, type, KSVC_MODE_PUT, after);
+	op->before = before;
+	op->endpoints = part->endpoints;
+	op->n_endpoints = part->n_endpoints;
+}
+
+static void diff_service(const struct service *before,
+			 const struct service *after, struct op_list *list)
+{
+	struct endpoint_ops ops = {};
+	uint32_t changed;
+
+	if (same_frontends(before, after)) {
+		compare_endpoints(before, after, add_change, &ops);
+		changed = ops.put.n_endpoints + ops.del.n_endpoints;
+		if (changed <= after->n_endpoints / 2) {
+			/* First make room: the kernel counts at every step. */
+			append(list, &ops.del, OP_ENDPOINT_DEL, before, after);
+			append(list, &ops.put, OP_ENDPOINT_PUT, before, after);
+			return;
+		}
+		free(ops.put.endpoints);
+		free(ops.del.endpoints);
+	}
+	op_add(list, OP_SERVICE_PUT, KSVC_MODE_PUT, after)->before = before;
+}
+
+void diff(const struct model *desired, const struct model *actual,
+	  diff_deletes_fn deletes, void *data, struct op_list *list)
+{
+	size_t i = 0, j = 0;
+
+	while (i < actual->n_services || j < desired->n_services) {
+		const struct service *before = &actual->services[i];
+		const struct service *after = &desired->services[j];
+		int r;
+
+		if (i == actual->n_services)
+			r = 1;
+		else if (j == desired->n_services)
+			r = -1;
+		else
+			r = strcmp(before->name, after->name);
+		if (r < 0) {
+			if (deletes && deletes(before, data))
+				op_add(list, OP_SERVICE_DEL, KSVC_MODE_PUT, before)->before = before;
+		} else if (r > 0) {
+			op_add(list, OP_SERVICE_PUT, KSVC_MODE_PUT, after);
+		} else {
+			diff_service(before, after, list);
+		}
+		i += r <= 0;
+		j += r >= 0;
+	}
+}
+
+static void print_endpoint(FILE *f, char sign, const struct endpoint *ep)
+{
+	char buf[ENDPOINT_STRLEN];
+
+	fprintf(f, "    %c endpoint %s weight %u sets %s\n", sign,
+		endpoint_format(ep, buf), ep->weight, endpoint_sets(ep->flags));
+}
+
+static void print_change(const struct endpoint *old, const struct endpoint *new,
+			 void *data)
+{
+	print_endpoint(data, old && new ? '~' : new ? '+' : '-', new ? new : old);
+}
+
+static void print_frontends(FILE *f, char sign, const struct service *s,
+			    const struct service *other)
+{
+	char buf[ENDPOINT_STRLEN];
+
+	for (uint32_t i = 0; i < s->n_frontends; i++) {
+		if (other && other->n_frontends &&
+		    bsearch(&s->frontends[i], other->frontends, other->n_frontends,
+			    sizeof(*s->frontends), frontend_cmp))
+			continue;
+		fprintf(f, "    %c vip %s\n", sign, frontend_format(&s->frontends[i], buf));
+	}
+}
+
+static void print_op(FILE *f, const struct op *op)
+{
+	static const struct service nothing;
+	const struct service *before = op->before ? op->before : &nothing;
+	const struct service *after = op->type == OP_SERVICE_DEL ? &nothing : op->service;
+
+	fprintf(f, "%c ", after == &nothing ? '-' : op->before ? '~' : '+');
+	print_text(f, op->service->name);
+	fputc('\n', f);
+	print_frontends(f, '-', before, after);
+	print_frontends(f, '+', after, before);
+	compare_endpoints(before, after, print_change, f);
+}
+
+/* One block per service: its operations differ in nothing the reader cares for. */
+void op_list_print(FILE *f, const struct op_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!i || list->ops[i].service != list->ops[i - 1].service)
+			print_op(f, &list->ops[i]);
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The model as JSON: what save writes, restore reads and show --json prints. */
+#include "json.h"
+
+#include <string.h>
+
+#include "jread.h"
+
+static json_t *text(const char *s)
+{
+	json_t *v = json_string(s);
+
+	/* A name that is not UTF-8 cannot come from this tool. */
+	return v ? v : json_string_nocheck("?");
+}
+
+static json_t *json_of_endpoint(const struct endpoint *ep, bool counters)
+{
+	json_t *o = json_object(), *sets = json_array();
+	char buf[ENDPOINT_STRLEN];
+
+	json_object_set_new(o, "address", json_string(endpoint_format(ep, buf)));
+	json_object_set_new(o, "weight", json_integer(ep->weight));
+	if (ep->flags & KSVC_ENDPOINT_FLAGS_CLUSTER)
+		json_array_append_new(sets, json_string("cluster"));
+	if (ep->flags & KSVC_ENDPOINT_FLAGS_LOCAL)
+		json_array_append_new(sets, json_string("local"));
+	json_object_set_new(o, "sets", sets);
+	if (counters)
+		json_object_set_new(o, "connections", json_integer(ep->connections));
+	return o;
+}
+
+json_t *json_of_service(const struct service *s, bool counters)
+{
+	json_t *o = json_object(), *frontends = json_array(), *endpoints = json_array();
+	char buf[ENDPOINT_STRLEN];
+
+	for (uint32_t i = 0; i < s->n_frontends; i++)
+		json_array_append_new(frontends,
+				      json_string(frontend_format(&s->frontends[i], buf)));
+	for (uint32_t i = 0; i < s->n_endpoints; i++)
+		json_array_append_new(endpoints, json_of_endpoint(&s->endpoints[i], counters));
+	json_object_set_new(o, "name", text(s->name));
+	if (counters)
+		json_object_set_new(o, "connections", json_integer(s->connections));
+	json_object_set_new(o, "frontends", frontends);
+	json_object_set_new(o, "endpoints", endpoints);
+	return o;
+}
+
+static json_t *json_of_prefixes(const struct prefix_list *list)
+{
+	json_t *array = json_array();
+	char buf[ENDPOINT_STRLEN];
+
+	for (size_t i = 0; i < list->n; i++)
+		json_array_append_new(array,
+				      json_string(prefix_format(&list->prefixes[i], buf)));
+	return array;
+}
+
+json_t *json_of_settings(const struct settings *s)
+{
+	json_t *o = json_object(), *interfaces = json_array();
+
+	for (size_t i = 0; i < s->n_pod_interfaces; i++)
+		json_array_append_new(interfaces, text(s->pod_interfaces[i]));
+	json_object_set_new(o, "cluster-cidr", json_of_prefixes(&s->cluster_cidrs));
+	json_object_set_new(o, "service-cidr", json_of_prefixes(&s->service_cidrs));
+	json_object_set_new(o, "masquerade-all", json_boolean(s->masquerade_all));
+	json_object_set_new(o, "pod-interface", interfaces);
+	return o;
+}
+
+/* By hand around the services: a million endpoints as values need a gigabyte. */
+int json_write_model(FILE *f, const struct model *m, bool counters)
+{
+	json_t *v;
+
+	fprintf(f, "{\n\"ksvc\": %d,\n", SAVE_VERSION);
+	if (counters)
+		fprintf(f, "\"generation\": %llu,\n", (unsigned long long)m->generation);
+	if (m->settings.has) {
+		v = json_of_settings(&m->settings);
+		fputs("\"settings\": ", f);
+		json_dumpf(v, f, JSON_PRESERVE_ORDER);
+		fputs(",\n", f);
+		json_decref(v);
+	}
+	fputs("\"services\": [", f);
+	for (size_t i = 0; i < m->n_services; i++) {
+		v = json_of_service(&m->services[i], counters);
+		fputs(i ? ",\n" : "\n", f);
+		json_dumpf(v, f, JSON_PRESERVE_ORDER);
+		json_decref(v);
+	}
+	fputs("\n]\n}\n", f);
+	return fflush(f) || ferror(f) ? -1 : 0;
+}
+
+int json_write(FILE *f, json_t *v)
+{
+	json_dumpf(v, f, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	fputc('\n', f);
+	return fflush(f) || ferror(f) ? -1 : 0;
+}
+
+static int refuse_unknown(struct jread *r, json_t *o, const char *const *known)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(o, key, v) {
+		const char *const *k = known;
+
+		while (*k && strcmp(*k, key))
+			k++;
+		if (!*k)
+			return jread_fail(r, NULL, "unknown field \"%.60s\"", key);
+	}
+	return 0;
+}
+
+static int read_sets(struct jread *r, const json_t *o, struct endpoint *ep)
+{
+	json_t *sets, *v;
+
+	if (jread_get(r, o, "sets", JSON_ARRAY, &sets))
+		return -1;
+	if (!sets)
+		return 0;
+	ep->flags = 0;
+	for (size_t i = 0; i < json_array_size(sets); i++) {
+		if (jread_element(r, sets, i, JSON_STRING, &v))
+			return -1;
+		if (!strcmp(json_string_value(v), "cluster"))
+			ep->flags |= KSVC_ENDPOINT_FLAGS_CLUSTER;
+		else if (!strcmp(json_string_value(v), "local"))
+			ep->flags |= KSVC_ENDPOINT_FLAGS_LOCAL;
+		else
+			return jread_fail(r, "sets", "\"%.40s\" is neither cluster nor local",
+					  json_string_value(v));
+	}
+	return 0;
+}
+
+static int read_endpoint(struct jread *r, json_t *o, struct service *s)
+{
+	static const char *const known[] = { "address", "weight", "sets", "connections", NULL };
+	const char *address;
+	struct endpoint ep;
+	long weight = 1;
+	struct err e;
+
+	if (refuse_unknown(r, o, known) || jread_string(r, o, "address", &address) ||
+	    jread_int(r, o, "weight", 0, KSVC_WEIGHT_MAX, &weight))
+		return -1;
+	if (!address)
+		return jread_fail(r, "address", "is missing");
+	if (strchr(address, '@') || endpoint_parse(address, &ep, &e))
+		return jread_fail(r, "address", "\"%.60s\" is not ADDR:PORT", address);
+	ep.weight = weight;
+	if (read_sets(r, o, &ep))
+		return -1;
+	service_add_endpoint(s, &ep);
+	return 0;
+}
+
+static int read_frontends(struct jread *r, json_t *o, struct service *s)
+{
+	json_t *array, *v;
+	struct frontend f;
+	struct err e;
+
+	if (jread_get(r, o, "frontends", JSON_ARRAY, &array))
+		return -1;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		jread_push(r, "frontends", i);
+		if (jread_element(r, array, i, JSON_STRING, &v))
+			return -1;
+		if (frontend_parse(json_string_value(v), &f, &e))
+			return jread_fail(r, NULL, "%s", e.text);
+		service_add_frontend(s, &f);
+		jread_pop(r);
+	}
+	return 0;
+}
+
+static int read_service(struct jread *r, json_t *o, struct model *m)
+{
+	static const char *const known[] = { "name", "frontends", "endpoints", "connections",
+					     NULL };
+	json_t *array, *v;
+	struct service *s;
+	const char *name;
+	struct err e;
+
+	if (refuse_unknown(r, o, known) || jread_string(r, o, "name", &name))
+		return -1;
+	if (!name)
+		return jread_fail(r, "name", "is missing");
+	if (service_check_name(name, &e))
+		return jread_fail(r, "name", "%s", e.text);
+	s = model_add_service(m, name);
+	if (read_frontends(r, o, s) || jread_get(r, o, "endpoints", JSON_ARRAY, &array))
+		return -1;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		jread_push(r, "endpoints", i);
+		if (jread_element(r, array, i, JSON_OBJECT, &v) || read_endpoint(r, v, s))
+			return -1;
+		jread_pop(r);
+	}
+	return 0;
+}
+
+static int read_setting(struct jread *r, const struct setting *key, json_t *v,
+			struct settings *s)
+{
+	json_t *item;
+	struct err e;
+
+	s->has |= key->has;
+	if (key->has == HAS_MASQUERADE_ALL) {
+		if (!json_is_boolean(v))
+			return jread_fail(r, key->key, "must be true or false");
+		s->masquerade_all = json_is_true(v);
+		return 0;
+	}
+	if (!json_is_array(v))
+		return jread_fail(r, key->key, "must be a list");
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		jread_push(r, key->key, i);
+		if (jread_element(r, v, i, JSON_STRING, &item))
+			return -1;
+		if (setting_add(s, key, json_string_value(item), &e))
+			return jread_fail(r, NULL, "%s", e.text);
+		jread_pop(r);
+	}
+	return 0;
+}
+
+static int read_settings(struct jread *r, json_t *o, struct settings *s)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(o, name, v) {
+		const struct setting *key = setting_find(name);
+
+		if (!key)
+			return jread_fail(r, NULL, "unknown setting \"%.60s\"", name);
+		if (read_setting(r, key, v, s))
+			return -1;
+	}
+	return 0;
+}
+
+static int check_names(const struct model *m, struct err *e)
+{
+	for (size_t i = 1; i < m->n_services; i++)
+		if (!strcmp(m->services[i - 1].name, m->services[i].name))
+			return err_set(e, "service \"%s\" is given twice",
+				       m->services[i].name);
+	return 0;
+}
+
+int json_read_model(json_t *root, struct model *m, struct err *e)
+{
+	static const char *const known[] = { "ksvc", "generation", "settings", "services",
+					     NULL };
+	struct jread r = { .e = e };
+	json_t *settings, *services, *v;
+	long version = 0;
+
+	if (!json_is_object(root))
+		return err_set(e, "not a saved configuration");
+	if (jread_int(&r, root, "ksvc", 0, 1000000, &version))
+		return -1;
+	if (version != SAVE_VERSION)
+		return jread_fail(&r, "ksvc", version ? "version %ld is not known, %d is" :
+				  "is missing: not a saved configuration", version,
+				  SAVE_VERSION);
+	if (refuse_unknown(&r, root, known) ||
+	    jread_get(&r, root, "settings", JSON_OBJECT, &settings) ||
+	    jread_get(&r, root, "services", JSON_ARRAY, &services))
+		return -1;
+	jread_push(&r, "settings", JREAD_NO_INDEX);
+	if (read_settings(&r, settings, &m->settings))
+		return -1;
+	jread_pop(&r);
+	for (size_t i = 0; i < json_array_size(services); i++) {
+		jread_push(&r, "services", i);
+		if (jread_element(&r, services, i, JSON_OBJECT, &v) || read_service(&r, v, m))
+			return -1;
+		jread_pop(&r);
+	}
+	model_sort(m);
+	return check_names(m, e);
+}

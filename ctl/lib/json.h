@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _KSVC_JSON_H
+#define _KSVC_JSON_H
+
+#include <jansson.h>
+
+#include "model.h"
+
+/* The format of save and restore. */
+#define SAVE_VERSION	1
+
+/* New references; counters: with the numbers of connections. */
+json_t *json_of_service(const struct service *s, bool counters);
+json_t *json_of_settings(const struct settings *s);
+
+/* Writes {"generation", "settings", "services"}, one service at a time. */
+int json_write_model(FILE *f, const struct model *m, bool counters);
+
+/* Reads what was saved; checks all of it. */
+int json_read_model(json_t *root, struct model *m, struct err *e);
+
+/* One value and a newline; -1 if it could not be written. */
+int json_write(FILE *f, json_t *v);
+
+#endif

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The socket: requests, answers, transactions, events. */
+#include "nl.h"
+
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nl_answer.h"
+#include "nl_msg.h"
+
+#define RECV_SIZE	(128 * 1024)
+#define SOCKET_BUFFER	(4 << 20)
+#define DUMP_TRIES	10
+
+struct nl {
+	struct mnl_socket *sock;
+	uint32_t portid;
+	uint16_t family;
+	uint32_t group;			/* of change events */
+	unsigned int protocol;
+	char *recv_buf;
+	struct batch batch;
+};
+
+static int transport_error(struct err *e)
+{
+	int error = errno;
+
+	if (error == ENOBUFS)
+		err_set(e, "the kernel's answer was lost: the socket buffer is too small");
+	else if (error == EBADMSG)
+		err_set(e, "the kernel's answer breaks the protocol");
+	else if (error == EINTR)
+		err_set(e, "interrupted, or the configuration kept changing while it was read");
+	else
+		err_set(e, "netlink: %s", strerror(error));
+	return -error;
+}
+
+/* Receives until the request with this number is answered. */
+static int receive(struct nl *nl, uint32_t seq, struct answer *a)
+{
+	while (!a->done) {
+		ssize_t n = mnl_socket_recvfrom(nl->sock, nl->recv_buf, RECV_SIZE);
+
+		if (n < 0)
+			return transport_error(a->e);
+		if (answer_run(a, nl->recv_buf, n, seq, nl->portid) < 0)
+			return transport_error(a->e);
+	}
+	return -a->error;
+}
+
+static int request(struct nl *nl, const struct nlmsghdr *nlh, struct answer *a)
+{
+	if (mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0)
+		return transport_error(a->e);
+	return receive(nl, nlh->nlmsg_seq, a);
+}
+
+static struct nlmsghdr *start(struct nl *nl, uint8_t cmd, uint16_t flags)
+{
+	return msg_start(nl->batch.data, nl->family, cmd, flags | NLM_F_ACK,
+			 ++nl->batch.seq);
+}
+
+static int open_socket(struct nl *nl, struct err *e)
+{
+	int one = 1, size = SOCKET_BUFFER, fd;
+
+	nl->sock = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
+	if (!nl->sock)
+		return transport_error(e);
+	if (mnl_socket_bind(nl->sock, 0, MNL_SOCKET_AUTOPID) < 0)
+		return transport_error(e);
+	nl->portid = mnl_socket_get_portid(nl->sock);
+	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &one, sizeof(one));
+	mnl_socket_setsockopt(nl->sock, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+	/* Only the privileged get more; reading does not need it. */
+	fd = mnl_socket_get_fd(nl->sock);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	return 0;
+}
+
+static int group_attr(const struct nlattr *attr, void *data)
+{
+	const struct nlattr **tb = data;
+
+	if (mnl_attr_get_type(attr) <= CTRL_ATTR_MCAST_GRP_MAX)
+		tb[mnl_attr_get_type(attr)] = attr;
+	return MNL_CB_OK;
+}
+
+static void parse_groups(struct nl *nl, const struct nlattr *groups)
+{
+	const struct nlattr *group;
+
+	mnl_attr_for_each_nested(group, groups) {
+		const struct nlattr *tb[CTRL_ATTR_MCAST_GRP_MAX + 1] = {};
+
+		mnl_attr_parse_nested(group, group_attr, tb);
+		if (tb[CTRL_ATTR_MCAST_GRP_NAME] && tb[CTRL_ATTR_MCAST_GRP_ID] &&
+		    !strcmp(mnl_attr_get_str(tb[CTRL_ATTR_MCAST_GRP_NAME]),
+			    KSVC_MCGRP_CHANGES))
+			nl->group = mnl_attr_get_u32(tb[CTRL_ATTR_MCAST_GRP_ID]);
+	}
+}
+
+static int family_attr(const struct nlattr *attr, void *data)
+{
+	struct nl *nl = data;
+
+	switch (mnl_attr_get_type(attr)) {
+	case CTRL_ATTR_FAMILY_ID:
+		nl->family = mnl_attr_get_u16(attr);
+		break;
+	case CTRL_ATTR_VERSION:
+		nl->protocol = mnl_attr_get_u32(attr);
+		break;
+	case CTRL_ATTR_MCAST_GROUPS:
+		parse_groups(nl, attr);
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static int parse_family(const struct nlmsghdr *nlh, void *data)
+{
+	return mnl_attr_parse(nlh, sizeof(struct genlmsghdr), family_attr, data) < 0 ? -1 : 0;
+}
+
+static int find_family(struct nl *nl, struct err *e)
+{
+	struct answer a = { .e = e, .parse = parse_family, .data = nl };
+	struct nlmsghdr *nlh;
+	int err;
+
+	nlh = msg_start(nl->batch.data, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, NLM_F_ACK,
+			++nl->batch.seq);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, KSVC_FAMILY_NAME);
+	err = request(nl, nlh, &a);
+	if (err == -ENOENT)
+		err_set(e, "module not loaded: modprobe ksvc");
+	return err;
+}
+
+static struct nl *nl_alloc(void)
+{
+	struct nl *nl = xcalloc(1, sizeof(*nl));
+
+	nl->recv_buf = xrealloc(NULL, RECV_SIZE, 1);
+	nl->batch.data = xrealloc(NULL, BATCH_SIZE, 1);
+	nl->batch.seq = time(NULL);
+	return nl;
+}
+
+int nl_open(struct nl **nlp, struct err *e)
+{
+	struct nl *nl = nl_alloc();
+	int err;
+
+	err = open_socket(nl, e);
+	if (!err)
+		err = find_family(nl, e);
+	if (!err && nl->protocol != KSVC_FAMILY_VERSION) {
+		err_set(e, "module speaks protocol %u, this tool %u: install matching versions",
+			nl->protocol, KSVC_FAMILY_VERSION);
+		err = -EPROTO;
+	}
+	if (err) {
+		nl_close(nl);
+		return err;
+	}
+	nl->batch.family = nl->family;
+	*nlp = nl;
+	return 0;
+}
+
+void nl_close(struct nl *nl)
+{
+	if (!nl)
+		return;
+	if (nl->sock)
+		mnl_socket_close(nl->sock);
+	free(nl->recv_buf);
+	free(nl->batch.data);
+	free(nl);
+}
+
+unsigned int nl_protocol(void)
+{
+	struct nl *nl = nl_alloc();
+	unsigned int protocol = 0;
+	struct err e;
+
+	if (!open_socket(nl, &e) && !find_family(nl, &e))
+		protocol = nl->protocol;
+	nl_close(nl);
+	return protocol;
+}
+
+static int parse_info(const struct nlmsghdr *nlh, void *data)
+{
+	return msg_parse_info(nlh, data);
+}
+
+int nl_info(struct nl *nl, struct nl_info *info, struct err *e)
+{
+	struct answer a = { .e = e, .parse = parse_info, .data = info };
+
+	memset(info, 0, sizeof(*info));
+	return request(nl, start(nl, KSVC_CMD_INFO_GET, 0), &a);
+}
+
+static int parse_stats(const struct nlmsghdr *nlh, void *data)
+{
+	return msg_parse_stats(nlh, data);
+}
+
+int nl_stats(struct nl *nl, struct nl_stats *stats, struct err *e)
+{
+	struct answer a = { .e = e, .parse = parse_stats, .data = stats };
+
+	memset(stats, 0, sizeof(*stats));
+	return request(nl, start(nl, KSVC_CMD_STATS_GET, 0), &a);
+}
+
+static int parse_settings(const struct nlmsghdr *nlh, void *data)
+{
+	return msg_parse_settings(nlh, data);
+}
+
+int nl_settings_get(struct nl *nl, struct settings *s, struct err *e)
+{
+	struct answer a = { .e = e, .parse = parse_settings, .data = s };
+
+	settings_free(s);
+	return request(nl, start(nl, KSVC_CMD_SETTINGS_GET, 0), &a);
+}
+
+int nl_settings_set(struct nl *nl, const struct settings *s, struct err *e)
+{
+	struct answer a = { .e = e };
+	struct nlmsghdr *nlh;
+
+	if (s->cluster_cidrs.n > KSVC_MAX_PREFIXES || s->service_cidrs.n > KSVC_MAX_PREFIXES ||
+	    s->n_pod_interfaces > KSVC_MAX_PREFIXES) {
+		err_set(e, "a setting takes at most %d values", KSVC_MAX_PREFIXES);
+		return -E2BIG;
+	}
+	nlh = start(nl, KSVC_CMD_SETTINGS_SET, 0);
+	msg_put_settings(nlh, s);
+	return request(nl, nlh, &a);
+}
+
+static int parse_service(const struct nlmsghdr *nlh, void *data)
+{
+	return msg_parse_service(nlh, data);
+}
+
+static int dump_services(struct nl *nl, const char *name, struct model *m, struct err *e)
+{
+	struct answer a = { .e = e, .parse = parse_service, .data = m };
+	struct nlmsghdr *nlh = start(nl, KSVC_CMD_SERVICE_GET, NLM_F_DUMP);
+
+	if (name)
+		mnl_attr_put_strz(nlh, KSVC_A_SERVICE_NAME, name);
+	return request(nl, nlh, &a);
+}
+
+/* The rest of an interrupted dump is left to a socket that goes. */
+static int renew_socket(struct nl *nl, struct err *e)
+{
+	mnl_socket_close(nl->sock);
+	return open_socket(nl, e);
+}
+
+int nl_services(struct nl *nl, const char *name, struct model *m, struct err *e)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	int err;
+
+	for (int i = 0; i < DUMP_TRIES; i++) {
+		struct settings keep = m->settings;
+
+		memset(&m->settings, 0, sizeof(m->settings));
+		model_free(m);
+		m->settings = keep;
+		err = dump_services(nl, name, m, e);
+		if (err != -EINTR)
+			break;
+		nanosleep(&pause, NULL);
+		err = renew_socket(nl, e);
+		if (err)
+			return err;
+		err = -EINTR;
+	}
+	if (err == -EINTR)
+		err_set(e, "the configuration kept changing while it was read");
+	model_sort(m);
+	return err;
+}
+
+static int parse_explain(const struct nlmsghdr *nlh, void *data)
+{
+	return msg_parse_explain(nlh, data);
+}
+
+int nl_explain(struct nl *nl, const struct flow *flow, struct explanation *x,
+	       struct err *e)
+{
+	struct answer a = { .e = e, .parse = parse_explain, .data = x };
+	struct nlmsghdr *nlh;
+	int err;
+
+	for (int i = 0; i < DUMP_TRIES; i++) {
+		memset(x, 0, sizeof(*x));
+		a.done = false;
+		a.error = 0;
+		nlh = start(nl, KSVC_CMD_EXPLAIN, NLM_F_DUMP);
+		msg_put_flow(nlh, flow);
+		err = request(nl, nlh, &a);
+		if (err != -EINTR)
+			return err;
+		explanation_free(x);
+		err = renew_socket(nl, e);
+		if (err)
+			return err;
+	}
+	err_set(e, "the configuration kept changing while it was read");
+	return -EINTR;
+}
+
+void explanation_free(struct explanation *x)
+{
+	free(x->service);
+	free(x->choices);
+	memset(x, 0, sizeof(*x));
+}
+
+int nl_op(struct nl *nl, const struct op *op, struct err *e)
+{
+	struct answer a = { .e = e };
+	struct nlmsghdr *nlh;
+	uint32_t next = 0;
+	bool all;
+
+	nl->batch.used = 0;
+	all = batch_add_op(&nl->batch, op, &next);
+	nlh = (struct nlmsghdr *)nl->batch.data;
+	if (!all || nl->batch.used != MNL_ALIGN(nlh->nlmsg_len)) {
+		nl->batch.used = 0;
+		return -EMSGSIZE;
+	}
+	nl->batch.used = 0;
+	nlh->nlmsg_flags |= NLM_F_ACK;
+	return request(nl, nlh, &a);
+}
+
+static int parse_txn(const struct nlmsghdr *nlh, void *data)
+{
+	return msg_parse_txn(nlh, data);
+}
+
+int nl_txn_begin(struct nl *nl, uint64_t base, uint32_t flags, struct err *e)
+{
+	struct answer a = { .e = e };
+	struct nlmsghdr *nlh = start(nl, KSVC_CMD_TXN_BEGIN, 0);
+	int err;
+
+	if (base)
+		mnl_attr_put_u64(nlh, KSVC_A_TXN_GENERATION, base);
+	if (flags)
+		mnl_attr_put_u32(nlh, KSVC_A_TXN_FLAGS, flags);
+	err = request(nl, nlh, &a);
+	nl->batch.used = 0;
+	return err;
+}
+
+/*
+ * Requests of a batch are answered before the send returns, and only if they
+ * fail: no answer is success.
+ */
+static int flush_batch(struct nl *nl, struct err *e)
+{
+	struct answer a = { .e = e };
+	int fd = mnl_socket_get_fd(nl->sock);
+	ssize_t n;
+
+	if (!nl->batch.used)
+		return 0;
+	n = mnl_socket_sendto(nl->sock, nl->batch.data, nl->batch.used);
+	nl->batch.used = 0;
+	if (n < 0)
+		return transport_error(e);
+	while ((n = recv(fd, nl->recv_buf, RECV_SIZE, MSG_DONTWAIT)) >= 0)
+		if (answer_run(&a, nl->recv_buf, n, 0, nl->portid) < 0)
+			return transport_error(e);
+	if (a.error)
+		return -a.error;
+	return errno == EAGAIN ? 0 : transport_error(e);
+}
+
+int nl_txn_op(struct nl *nl, const struct op *op, struct err *e)
+{
+	uint32_t next = 0;
+	int err;
+
+	while (!batch_add_op(&nl->batch, op, &next)) {
+		err = flush_batch(nl, e);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int nl_txn_commit(struct nl *nl, struct nl_commit *commit, struct err *e)
+{
+	struct answer a = { .e = e, .parse = parse_txn, .data = commit };
+	int err = flush_batch(nl, e);
+
+	memset(commit, 0, sizeof(*commit));
+	return err ? err : request(nl, start(nl, KSVC_CMD_TXN_COMMIT, 0), &a);
+}
+
+void nl_txn_abort(struct nl *nl)
+{
+	struct err e;
+	struct answer a = { .e = &e };
+
+	request(nl, start(nl, KSVC_CMD_TXN_ABORT, 0), &a);
+	nl->batch.used = 0;
+}
+
+struct monitor {
+	bool (*fn)(const struct nl_event *event, void *data);
+	void *data;
+	bool stop;
+};
+
+static int parse_event(const struct nlmsghdr *nlh, void *data)
+{
+	struct monitor *m = data;
+	struct nl_event event;
+
+	/* Events of a newer module are none of this tool's. */
+	if (!m->stop && !msg_parse_event(nlh, &event))
+		m->stop = !m->fn(&event, m->data);
+	return 0;
+}
+
+int nl_monitor(struct nl *nl, bool (*fn)(const struct nl_event *event, void *data),
+	       void *data, struct err *e)
+{
+	struct monitor m = { .fn = fn, .data = data };
+	struct answer a = { .e = e, .parse = parse_event, .data = &m };
+
+	if (mnl_socket_setsockopt(nl->sock, NETLINK_ADD_MEMBERSHIP, &nl->group,
+				  sizeof(nl->group)) < 0)
+		return transport_error(e);
+	while (!m.stop) {
+		ssize_t n = mnl_socket_recvfrom(nl->sock, nl->recv_buf, RECV_SIZE);
+
+		if (n < 0 && errno == ENOBUFS) {
+			m.stop = !fn(NULL, data);
+			continue;
+		}
+		if (n < 0)
+			return transport_error(e);
+		if (answer_run(&a, nl->recv_buf, n, 0, 0) < 0)
+			return transport_error(e);
+	}
+	return 0;
+}
