@@ -109,6 +109,11 @@ int ksvc_nl_service_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 
 	mutex_lock(&kn->mutex);
 	cb->seq = (u32)kn->generation ?: 1;
+	/* Perhaps another version of the service, or another one with its id.
+	 * The reader sees NLM_F_DUMP_INTR.
+	 */
+	if (cb->prev_seq && cb->prev_seq != cb->seq)
+		*part = 0;
 	if (name && !cb->args[2]) {
 		ident = ksvc_find(kn, nla_data(name));
 		if (!ident) {
