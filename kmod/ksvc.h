@@ -67,8 +67,8 @@ struct ksvc_endpoint {
 	u8 family;
 	u8 flags;		/* KSVC_ENDPOINT_FLAGS_* */
 	union {
-		u16 slot;	/* counter in the ident */
-		u16 given;	/* in a request: KSVC_GIVEN_* */
+		u32 slot;	/* counter in the ident */
+		u32 given;	/* in a request: KSVC_GIVEN_* */
 	};
 	u64 __percpu *connections;
 	u64 base;		/* what the counter had when the endpoint came */
