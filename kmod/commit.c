@@ -25,9 +25,9 @@ struct plan {
 	struct ksvc_table *live;	/* before */
 	struct ksvc_table *table;	/* its successor, or NULL if it stays */
 	struct ksvc_table *claims;	/* frontends that change hands or are new */
-	u32 n_services;			/* after */
-	u32 n_endpoints;
-	u32 n_frontends;
+	u64 n_services;			/* after; before the limits are checked, anything */
+	u64 n_endpoints;
+	u64 n_frontends;
 	u32 changes;
 	bool claimed;			/* a frontend is new, or another service's */
 };
@@ -169,8 +169,9 @@ static int reserve_id(struct plan *plan, struct ksvc_change *change)
 {
 	if (change->ident->svc || change->delete)
 		return 0;
+	/* Those that the same commit deletes still have theirs. */
 	return xa_alloc(&plan->kn->services, &change->ident->id, NULL,
-			XA_LIMIT(1, KSVC_MAX_SERVICES), GFP_KERNEL_ACCOUNT);
+			XA_LIMIT(1, 2 * KSVC_MAX_SERVICES), GFP_KERNEL_ACCOUNT);
 }
 
 static int reserve_table(struct plan *plan)
