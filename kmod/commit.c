@@ -68,7 +68,7 @@ static int refuse_taken(struct netlink_ext_ack *extack, const struct ksvc_key *k
 			const struct ksvc_ident *by)
 {
 	if (key->family == NFPROTO_IPV6)
-		NL_SET_ERR_MSG_FMT(extack, "[%pI6c]:%u/%s is taken by %.15s", &key->addr.in6,
+		NL_SET_ERR_MSG_FMT(extack, "[%pI6c]:%u/%s is taken by %.14s", &key->addr.in6,
 				   ntohs(key->port), protocol_name(key->protocol), by->name);
 	else
 		NL_SET_ERR_MSG_FMT(extack, "%pI4:%u/%s is taken by %.30s", &key->addr.ip,

@@ -197,7 +197,9 @@ static int check_families(const struct ksvc_change *change, const struct ksvc_en
 	for (i = 0; i < n; i++)
 		if (!have[ksvc_family_index(ep[i].family)])
 			return refuse_endpoint(extack, &ep[i],
-					       "has no frontend of its family", -EINVAL);
+					       ep[i].family == NFPROTO_IPV6 ?
+					       "has no IPv6 frontend" :
+					       "has no IPv4 frontend", -EINVAL);
 	return 0;
 }
 
