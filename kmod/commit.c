@@ -247,6 +247,17 @@ static int prepare(struct plan *plan, struct netlink_ext_ack *extack)
 	return err ?: reserve_table(plan);
 }
 
+/* Last, because it cannot be taken back. */
+static int activate(struct plan *plan, struct netlink_ext_ack *extack)
+{
+	int err = ksvc_activate(plan->kn);
+
+	if (err)
+		NL_SET_ERR_MSG(extack, "cannot register the namespace's hooks");
+	plan->live = live_table(plan->kn);
+	return err;
+}
+
 static void take_back(struct plan *plan)
 {
 	struct ksvc_change *change;
@@ -409,15 +420,10 @@ int ksvc_commit(struct ksvc_net *kn, struct ksvc_txn *txn, u32 *changes,
 		if (err)
 			return err;
 	}
-	if (!list_empty(&txn->changes)) {
-		err = ksvc_activate(kn);
-		if (err) {
-			NL_SET_ERR_MSG(extack, "cannot register the namespace's hooks");
-			return err;
-		}
-	}
 	plan.live = live_table(kn);
 	err = prepare(&plan, extack);
+	if (!err && plan.changes)
+		err = activate(&plan, extack);
 
 	/* Nothing below can fail. */
 
@@ -453,6 +459,7 @@ static void free_table(struct ksvc_table *table)
 			pos = pos->next;
 			kfree(fe);
 		}
+		cond_resched();
 	}
 	kvfree(table);
 }
@@ -472,6 +479,7 @@ void ksvc_config_exit(struct ksvc_net *kn)
 	xa_for_each(&kn->services, id, ident) {
 		ksvc_svc_free(ident->svc);
 		ksvc_ident_put(ident);
+		cond_resched();
 	}
 	xa_destroy(&kn->services);
 	ksvc_names_free(&kn->names);
