@@ -7,7 +7,7 @@
 #
 #   client ---- node (ksvc) ---- server
 #   10.1.0.2    10.1.0.1 10.2.0.1   10.2.0.2
-#   fd01::2     fd01::1  fd02::1    fd02::2      VIPs 10.96.0.1, fd96::1
+#   fd01::2     fd01::1  fd02::1    fd02::2      VIPs 10.96.0.1, .2, fd96::1, ::2
 #
 # The server drops what is for a VIP, so that early packets get no answer.
 
@@ -60,8 +60,8 @@ has_entry() { [ -n "$(entries "$@")" ]; }
 
 for family in ipv4 ipv6; do
 	case $family in
-	ipv4)	vip=10.96.0.1 ep=10.2.0.2 v=$vip e=$ep ;;
-	ipv6)	vip=fd96::1 ep=fd02::2 v=[$vip] e=[$ep] ;;
+	ipv4)	vip=10.96.0.1 web=10.96.0.2 ep=10.2.0.2 v=$vip w=$web e=$ep ;;
+	ipv6)	vip=fd96::1 web=fd96::2 ep=fd02::2 v=[$vip] w=[$web] e=[$ep] ;;
 	esac
 
 	in_ns "$client" python3 "$KSVC_TOP/tests/helpers/udp_retry.py" "$vip" 53 4053 30 > "$tmp/udp-$family" &
@@ -69,15 +69,15 @@ for family in ipv4 ipv6; do
 	check "$family: an early UDP packet leaves an entry" busywait 10 has_entry $family udp "$vip"
 	check_match "$family: without a translation" "src=$vip " "$(entries $family udp "$vip")"
 	in_ns "$node" ksvcctl add-service "dns-$family" --vip "$v:53/udp" --endpoint "$e:5300"
-	check "$family: retries from the same port get through" wait $retry
-	check_eq "$family: and the answer is the endpoint's" answered "$(cat "$tmp/udp-$family")"
+	wait $retry
+	check_eq "$family: retries from the same port get the endpoint's answer" answered "$(cat "$tmp/udp-$family")"
 
-	in_ns "$client" socat -T 20 - "TCP:$v:80,sourceport=4080,connect-timeout=20" < /dev/null > "$tmp/tcp-$family" &
+	in_ns "$client" socat -T 20 - "TCP:$w:80,connect-timeout=20" < /dev/null > "$tmp/tcp-$family" &
 	connect=$!
-	check "$family: an early SYN leaves an entry" busywait 10 has_entry $family tcp "$vip"
-	in_ns "$node" ksvcctl add-service "web-$family" --vip "$v:80/tcp" --endpoint "$e:8080"
-	check "$family: the retransmitted SYN connects" wait $connect
-	check_eq "$family: and the answer is the endpoint's" answered "$(cat "$tmp/tcp-$family")"
+	check "$family: an early SYN leaves an entry" busywait 10 has_entry $family tcp "$web"
+	in_ns "$node" ksvcctl add-service "web-$family" --vip "$w:80/tcp" --endpoint "$e:8080"
+	wait $connect
+	check_eq "$family: the retransmitted SYN connects to the endpoint" answered "$(cat "$tmp/tcp-$family")"
 done
 
 # What a translation made, and what a peer answers, stays.
