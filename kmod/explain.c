@@ -86,7 +86,8 @@ static int parse_interface(const struct ksvc_net *kn, const struct nlattr *attr,
 	}
 	flow->in = flow->name;
 	nla_strscpy(flow->name, attr, sizeof(flow->name));
-	if (dev_get_by_name_rcu(kn->net, flow->name))
+	if (strlen(flow->name) + 1 == nla_len(attr) &&
+	    dev_get_by_name_rcu(kn->net, flow->name))
 		return 0;
 	NL_SET_ERR_MSG_ATTR(extack, attr, "no such interface");
 	return -ENODEV;
@@ -168,7 +169,8 @@ int ksvc_nl_explain_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 
 	if (cb->args[1])
 		return 0;
-	err = parse_tuple(tb, &flow.tuple, cb->extack);
+	err = ksvc_nl_once_top(cb->nlh, 0, cb->extack) ?:
+	      parse_tuple(tb, &flow.tuple, cb->extack);
 	if (err)
 		return err;
 	mutex_lock(&kn->mutex);

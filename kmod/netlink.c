@@ -15,16 +15,6 @@ static struct ksvc_net *net_of(struct genl_info *info)
 	return ksvc_net(genl_info_net(info));
 }
 
-/* The generator's operations without attributes do not look for any. */
-static int no_attributes(const struct genl_info *info)
-{
-	if (!nlmsg_attrlen(info->nlhdr, GENL_HDRLEN))
-		return 0;
-	NL_SET_ERR_MSG_ATTR(info->extack, nlmsg_attrdata(info->nlhdr, GENL_HDRLEN),
-			    "the request takes no attributes");
-	return -EINVAL;
-}
-
 static struct sk_buff *reply_start(struct genl_info *info, size_t size, u8 cmd,
 				   void **head)
 {
@@ -56,7 +46,7 @@ int ksvc_nl_info_get_doit(struct sk_buff *request, struct genl_info *info)
 	void *head;
 	int err;
 
-	err = no_attributes(info);
+	err = ksvc_nl_no_attributes(info);
 	if (err)
 		return err;
 	skb = reply_start(info, NLMSG_GOODSIZE, KSVC_CMD_INFO_GET, &head);
@@ -108,7 +98,7 @@ int ksvc_nl_stats_get_doit(struct sk_buff *request, struct genl_info *info)
 	void *head;
 	int err;
 
-	err = no_attributes(info);
+	err = ksvc_nl_no_attributes(info);
 	if (err)
 		return err;
 	skb = reply_start(info, NLMSG_GOODSIZE, KSVC_CMD_STATS_GET, &head);
@@ -309,7 +299,7 @@ int ksvc_nl_txn_begin_doit(struct sk_buff *request, struct genl_info *info)
 	void *head;
 	int err;
 
-	err = ksvc_nl_once_top(info);
+	err = ksvc_nl_once_top(info->nlhdr, 0, info->extack);
 	if (err)
 		return err;
 	skb = reply_start(info, NLMSG_GOODSIZE, KSVC_CMD_TXN_BEGIN, &head);
@@ -347,9 +337,9 @@ static int txn_end(struct genl_info *info, bool commit)
 	int err;
 
 	if (commit)
-		err = ksvc_nl_once_top(info);
+		err = ksvc_nl_once_top(info->nlhdr, 0, info->extack);
 	else
-		err = no_attributes(info);
+		err = ksvc_nl_no_attributes(info);
 	if (err)
 		return spoil(info, err);
 	/* Before the commit, so that it cannot be in force and yet fail. */

@@ -7,6 +7,7 @@
 
 struct genl_info;
 struct nlattr;
+struct nlmsghdr;
 
 /* A request about a service, in memory of its own. */
 struct ksvc_nl_service {
@@ -20,7 +21,10 @@ struct ksvc_nl_service {
 /* netlink_parse.c */
 int ksvc_nl_once(const struct nlattr *head, int len, u64 repeatable,
 		 struct netlink_ext_ack *extack);
-int ksvc_nl_once_top(const struct genl_info *info);
+int ksvc_nl_once_top(const struct nlmsghdr *nlh, u64 repeatable,
+		     struct netlink_ext_ack *extack);
+int ksvc_nl_no_attributes(const struct genl_info *info);
+int ksvc_nl_parse_name(const struct nlattr *attr, struct netlink_ext_ack *extack);
 int ksvc_nl_parse_service(struct genl_info *info, struct ksvc_nl_service *service, bool put);
 void ksvc_nl_service_free(struct ksvc_nl_service *service);
 int ksvc_nl_parse_addr(const struct nlattr *addr4, const struct nlattr *addr6,

@@ -105,8 +105,14 @@ int ksvc_nl_service_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	unsigned long *part = (unsigned long *)&cb->args[1];
 	unsigned long id = cb->args[0];
 	struct ksvc_ident *ident;
-	int ret = 1;
+	int ret;
 
+	ret = ksvc_nl_once_top(cb->nlh, 0, cb->extack);
+	if (!ret && name)
+		ret = ksvc_nl_parse_name(name, cb->extack);
+	if (ret)
+		return ret;
+	ret = 1;
 	mutex_lock(&kn->mutex);
 	cb->seq = (u32)kn->generation ?: 1;
 	/* Perhaps another version of the service, or another one with its id.

@@ -35,15 +35,25 @@ int ksvc_nl_once(const struct nlattr *head, int len, u64 repeatable,
 	return 0;
 }
 
-int ksvc_nl_once_top(const struct genl_info *info)
+int ksvc_nl_once_top(const struct nlmsghdr *nlh, u64 repeatable,
+		     struct netlink_ext_ack *extack)
 {
-	return ksvc_nl_once(nlmsg_attrdata(info->nlhdr, GENL_HDRLEN),
-			    nlmsg_attrlen(info->nlhdr, GENL_HDRLEN),
-			    BIT_ULL(KSVC_A_SERVICE_FRONTEND) |
-			    BIT_ULL(KSVC_A_SERVICE_ENDPOINT), info->extack);
+	return ksvc_nl_once(nlmsg_attrdata(nlh, GENL_HDRLEN), nlmsg_attrlen(nlh, GENL_HDRLEN),
+			    repeatable, extack);
 }
 
-static int parse_name(const struct nlattr *attr, struct netlink_ext_ack *extack)
+/* The generator's operations without attributes do not look for any. */
+int ksvc_nl_no_attributes(const struct genl_info *info)
+{
+	if (!nlmsg_attrlen(info->nlhdr, GENL_HDRLEN))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, nlmsg_attrdata(info->nlhdr, GENL_HDRLEN),
+			    "the request takes no attributes");
+	return -EINVAL;
+}
+
+/* What the policy leaves open: a name without surprises when it is printed. */
+int ksvc_nl_parse_name(const struct nlattr *attr, struct netlink_ext_ack *extack)
 {
 	const u8 *name = nla_data(attr);
 	int len = nla_len(attr) - 1;
@@ -221,14 +231,15 @@ int ksvc_nl_parse_service(struct genl_info *info, struct ksvc_nl_service *servic
 	int err;
 
 	memset(service, 0, sizeof(*service));
-	err = ksvc_nl_once_top(info);
+	err = ksvc_nl_once_top(info->nlhdr, BIT_ULL(KSVC_A_SERVICE_FRONTEND) |
+			       BIT_ULL(KSVC_A_SERVICE_ENDPOINT), info->extack);
 	if (err)
 		return err;
 	if (!info->attrs[KSVC_A_SERVICE_NAME]) {
 		NL_SET_ERR_MSG(info->extack, "the name is missing");
 		return -EINVAL;
 	}
-	err = parse_name(info->attrs[KSVC_A_SERVICE_NAME], info->extack) ?:
+	err = ksvc_nl_parse_name(info->attrs[KSVC_A_SERVICE_NAME], info->extack) ?:
 	      count(info, KSVC_A_SERVICE_FRONTEND, KSVC_MAX_FRONTENDS, &service->n_frontends,
 		    "a service takes at most 1024 frontends") ?:
 	      count(info, KSVC_A_SERVICE_ENDPOINT, KSVC_MAX_ENDPOINTS, &service->n_endpoints,

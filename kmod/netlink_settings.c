@@ -4,6 +4,7 @@
 
 #include <linux/if.h>
 #include <linux/mm.h>
+#include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
 #include <net/ipv6.h>
@@ -115,25 +116,28 @@ static int parse_ifname(const struct nlattr *attr, struct ksvc_ifname *p,
 			struct netlink_ext_ack *extack)
 {
 	char name[IFNAMSIZ + 1] = {}, mask[IFNAMSIZ] = {};
-	size_t len;
+	ssize_t len = nla_strscpy(name, attr, sizeof(name));
+	bool prefix;
 
-	if (nla_strscpy(name, attr, sizeof(name)) < 1) {
-		NL_SET_ERR_MSG_ATTR(extack, attr, "not the name of an interface");
-		return -EINVAL;
-	}
-	len = strlen(name);
-	if (name[len - 1] == '*') {
+	if (len < 1 || strlen(name) < len)
+		goto not_a_name;
+	prefix = name[len - 1] == '*';
+	if (prefix)
 		name[--len] = '\0';
-	} else if (len < IFNAMSIZ) {
-		len++;
-	} else {
+	if (len == IFNAMSIZ) {
 		NL_SET_ERR_MSG_ATTR(extack, attr, "names have at most 15 characters");
 		return -EINVAL;
 	}
-	memset(mask, 0xff, len);
+	if (len && !dev_valid_name(name))
+		goto not_a_name;
+	memset(mask, 0xff, len + !prefix);
 	memcpy(p->value, name, sizeof(p->value));
 	memcpy(p->mask, mask, sizeof(p->mask));
 	return 0;
+
+not_a_name:
+	NL_SET_ERR_MSG_ATTR(extack, attr, "not the name of an interface");
+	return -EINVAL;
 }
 
 static int parse_interfaces(const struct nlattr *nest, struct ksvc_settings *settings,
@@ -176,8 +180,7 @@ int ksvc_nl_settings_set_doit(struct sk_buff *request, struct genl_info *info)
 	struct ksvc_settings *settings;
 	int err;
 
-	err = ksvc_nl_once(nlmsg_attrdata(info->nlhdr, GENL_HDRLEN),
-			   nlmsg_attrlen(info->nlhdr, GENL_HDRLEN), 0, info->extack);
+	err = ksvc_nl_once_top(info->nlhdr, 0, info->extack);
 	if (err)
 		return err;
 	mutex_lock(&kn->mutex);
@@ -257,8 +260,11 @@ int ksvc_nl_settings_get_doit(struct sk_buff *request, struct genl_info *info)
 	const struct ksvc_settings *settings;
 	struct sk_buff *skb;
 	void *head;
-	int err = 0;
+	int err;
 
+	err = ksvc_nl_no_attributes(info);
+	if (err)
+		return err;
 	skb = genlmsg_new(size, GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
