@@ -72,7 +72,7 @@ for family in ipv4 ipv6; do
 	wait $retry
 	check_eq "$family: retries from the same port get the endpoint's answer" answered "$(cat "$tmp/udp-$family")"
 
-	in_ns "$client" socat -T 20 - "TCP:$w:80,connect-timeout=20" < /dev/null > "$tmp/tcp-$family" &
+	in_ns "$client" socat -t 20 -T 20 - "TCP:$w:80,connect-timeout=20" < /dev/null > "$tmp/tcp-$family" &
 	connect=$!
 	check "$family: an early SYN leaves an entry" busywait 10 has_entry $family tcp "$web"
 	in_ns "$node" ksvcctl add-service "web-$family" --vip "$w:80/tcp" --endpoint "$e:8080"
