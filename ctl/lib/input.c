@@ -11,7 +11,7 @@ static int check_depth(const json_t *v, int depth)
 	const char *key;
 	size_t i;
 
-	if (depth > INPUT_MAX_DEPTH)
+	if (depth > INPUT_MAX_DEPTH && (json_is_array(v) || json_is_object(v)))
 		return -1;
 	json_array_foreach((json_t *)v, i, child)
 		if (check_depth(child, depth + 1))

@@ -24,6 +24,7 @@ struct nl {
 	unsigned int protocol;
 	char *recv_buf;
 	struct batch batch;
+	uint32_t txn_seq;		/* of the request that began it */
 };
 
 static int transport_error(struct err *e)
@@ -379,6 +380,7 @@ int nl_txn_begin(struct nl *nl, uint64_t base, uint32_t flags, struct err *e)
 		mnl_attr_put_u32(nlh, KSVC_A_TXN_FLAGS, flags);
 	err = request(nl, nlh, &a);
 	nl->batch.used = 0;
+	nl->txn_seq = nlh->nlmsg_seq;
 	return err;
 }
 
@@ -422,10 +424,16 @@ int nl_txn_op(struct nl *nl, const struct op *op, struct err *e)
 int nl_txn_commit(struct nl *nl, struct nl_commit *commit, struct err *e)
 {
 	struct answer a = { .e = e, .parse = parse_txn, .data = commit };
+	uint32_t requests = nl->batch.seq - nl->txn_seq;
 	int err = flush_batch(nl, e);
+	struct nlmsghdr *nlh;
 
 	memset(commit, 0, sizeof(*commit));
-	return err ? err : request(nl, start(nl, KSVC_CMD_TXN_COMMIT, 0), &a);
+	if (err)
+		return err;
+	nlh = start(nl, KSVC_CMD_TXN_COMMIT, 0);
+	mnl_attr_put_u32(nlh, KSVC_A_TXN_REQUESTS, requests);
+	return request(nl, nlh, &a);
 }
 
 void nl_txn_abort(struct nl *nl)

@@ -74,12 +74,22 @@ static void decode_extack(const struct nlmsghdr *request, const struct extack *x
 	describe(e, error, x->msg, path, x->missing >= 0);
 }
 
+/* Whether the request that is answered is there in full. */
+static bool has_request(const struct nlmsghdr *nlh, const struct nlmsgerr *ne)
+{
+	size_t room = mnl_nlmsg_get_payload_len(nlh) - sizeof(ne->error);
+
+	return !(nlh->nlmsg_flags & NLM_F_CAPPED) && ne->msg.nlmsg_len >= NLMSG_HDRLEN &&
+	       ne->msg.nlmsg_len <= room;
+}
+
 static int on_error(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlmsgerr *ne = mnl_nlmsg_get_payload(nlh);
 	struct extack x = { .offset = -1, .missing = -1, .missing_nest = -1 };
 	struct answer *a = data;
 	size_t skip = sizeof(*ne);
+	bool request;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ne)) {
 		errno = EBADMSG;
@@ -89,14 +99,15 @@ static int on_error(const struct nlmsghdr *nlh, void *data)
 	if (!ne->error || a->error)
 		return MNL_CB_STOP;
 	a->error = -ne->error;
-	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+	request = has_request(nlh, ne);
+	if (request)
 		skip += MNL_ALIGN(ne->msg.nlmsg_len) - NLMSG_HDRLEN;
 	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS && mnl_nlmsg_get_payload_len(nlh) >= skip)
 		mnl_attr_parse(nlh, skip, extack_attr, &x);
-	if (nlh->nlmsg_flags & NLM_F_CAPPED)
-		describe(a->e, a->error, x.msg, "", false);
-	else
+	if (request)
 		decode_extack(&ne->msg, &x, a->error, a->e);
+	else
+		describe(a->e, a->error, x.msg, "", false);
 	return MNL_CB_STOP;
 }
 

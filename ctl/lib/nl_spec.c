@@ -97,6 +97,7 @@ static const struct attr_spec txn_attrs[] = {
 	[KSVC_A_TXN_GENERATION] = U64("generation"),
 	[KSVC_A_TXN_FLAGS] = U32("flags"),
 	[KSVC_A_TXN_CHANGES] = U32("changes"),
+	[KSVC_A_TXN_REQUESTS] = U32("requests"),
 };
 SET(txn);
 

@@ -110,9 +110,9 @@ static json_t *plain(const char *s, size_t len)
 {
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL", NULL };
 	static const char *const yes[] = { "true", "True", "TRUE", "yes", "Yes", "YES",
-					   "on", "On", "ON", "y", "Y", NULL };
+					   "on", "On", "ON", NULL };
 	static const char *const no[] = { "false", "False", "FALSE", "no", "No", "NO",
-					  "off", "Off", "OFF", "n", "N", NULL };
+					  "off", "Off", "OFF", NULL };
 	json_t *v = NULL;
 
 	if (strlen(s) != len)

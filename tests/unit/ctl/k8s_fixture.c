@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "k8s_fixture.h"
+
+#include <string.h>
+
+#include "lib/input.h"
+#include "test.h"
+
+static char warned[4096];
+
+static void warn(const char *sentence)
+{
+	size_t n = strlen(warned);
+
+	snprintf(warned + n, sizeof(warned) - n, "%s\n", sentence);
+}
+
+const char *warnings(void)
+{
+	return warned;
+}
+
+static int add(json_t *root, void *data, struct err *e)
+{
+	return k8s_add(data, root, e);
+}
+
+static int compile_model(const struct k8s_node *node, const char *input, struct model *m,
+			 struct err *e)
+{
+	struct k8s k = {};
+	int err;
+
+	*warned = '\0';
+	err = input_parse(input, strlen(input), add, &k, e);
+	if (!err)
+		err = k8s_compile(&k, node, m, warn, e);
+	k8s_free(&k);
+	return err;
+}
+
+char *compile_on(const char *node, const char *zone, const char *input)
+{
+	const struct k8s_node n = { .name = node, .zone = zone };
+	struct model m = {};
+	struct err e = {};
+	char *s;
+
+	s = compile_model(&n, input, &m, &e) ? text("error: %s", e.text) : model_text(&m);
+	model_free(&m);
+	return s;
+}
+
+char *compile(const char *input)
+{
+	return compile_on("here", "a", input);
+}
+
+static char *list(const char *yaml, bool with_sets)
+{
+	static const struct k8s_node node = { .name = "here", .zone = "a" };
+	char *input = text(SERVICE("web", "clusterIP: 10.96.0.1, ports: [{port: 80}]")
+			   SLICE("a", "web", "IPv4", "{name: '', port: 1}", "%s"), yaml);
+	char *s = text("%s", ""), buf[ADDR_STRLEN];
+	struct model m = {};
+	struct err e = {};
+
+	if (!expect(!compile_model(&node, input, &m, &e)))
+		s = text("error: %s", e.text);
+	for (size_t i = 0; m.n_services && i < m.services->n_endpoints; i++) {
+		const struct endpoint *ep = &m.services->endpoints[i];
+
+		s = text("%s%s%s%s%s", s, i ? " " : "", addr_format(&ep->addr, buf),
+			 with_sets ? "/" : "", with_sets ? endpoint_sets(ep->flags) : "");
+	}
+	model_free(&m);
+	return s;
+}
+
+char *endpoints(const char *yaml)
+{
+	return list(yaml, false);
+}
+
+char *sets(const char *yaml)
+{
+	return list(yaml, true);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Runs the tests and prints KTAP. Arguments: parts of names, to run only those. */
+#include "test.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/input.h"
+
+static const struct test *const suites[] = {
+	addr_tests, yaml_tests, json_tests, k8s_tests, k8s_input_tests, diff_tests, nl_tests,
+};
+
+static bool failed;
+static char **texts;
+static size_t n_texts;
+
+bool expect_(bool ok, const char *file, int line, const char *cond)
+{
+	if (!ok) {
+		printf("# %s:%d: expected %s\n", file, line, cond);
+		failed = true;
+	}
+	return ok;
+}
+
+bool expect_text(const char *got, const char *wanted)
+{
+	bool ok = !strcmp(got, wanted);
+
+	if (!ok)
+		printf("# got    %s\n# wanted %s\n", got, wanted);
+	failed |= !ok;
+	return ok;
+}
+
+bool expect_part(const char *got, const char *part)
+{
+	bool ok = strstr(got, part);
+
+	if (!ok)
+		printf("# got    %s\n# wanted ...%s...\n", got, part);
+	failed |= !ok;
+	return ok;
+}
+
+static char *keep(char *s)
+{
+	xgrow(&texts, n_texts, sizeof(*texts));
+	texts[n_texts++] = s;
+	return s;
+}
+
+char *text(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	return keep(s);
+}
+
+char *model_text(const struct model *m)
+{
+	char buf[ENDPOINT_STRLEN], *s;
+	size_t size;
+	FILE *f = open_memstream(&s, &size);
+
+	for (size_t i = 0; i < m->n_services; i++) {
+		const struct service *svc = &m->services[i];
+
+		fprintf(f, "%s%s", i ? "; " : "", svc->name);
+		for (uint32_t j = 0; j < svc->n_frontends; j++)
+			fprintf(f, " %s", frontend_format(&svc->frontends[j], buf));
+		fputs(" ->", f);
+		for (uint32_t j = 0; j < svc->n_endpoints; j++) {
+			const struct endpoint *ep = &svc->endpoints[j];
+
+			fprintf(f, " %s@%u/%s", endpoint_format(ep, buf), ep->weight,
+				endpoint_sets(ep->flags));
+		}
+	}
+	fclose(f);
+	return keep(s);
+}
+
+static int print_document(json_t *root, void *data, struct err *e)
+{
+	(void)e;
+	json_dumpf(root, data, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	fputc('\n', data);
+	return 0;
+}
+
+char *documents_of(const char *input, size_t len)
+{
+	struct err e;
+	size_t size;
+	char *s;
+	FILE *f = open_memstream(&s, &size);
+	int err = input_parse(input, len, print_document, f, &e);
+
+	fclose(f);
+	keep(s);
+	return err ? text("error: %s", e.text) : s;
+}
+
+char *documents(const char *input)
+{
+	return documents_of(input, strlen(input));
+}
+
+static void add_endpoint(struct service *s, char *word)
+{
+	struct endpoint ep;
+	struct err e = {};
+	char *slash = strrchr(word, '/');
+	uint32_t flags = ENDPOINT_BOTH;
+
+	if (slash) {
+		*slash = '\0';
+		expect(!endpoint_sets_parse(slash + 1, &flags));
+	}
+	expect(!endpoint_parse(word, &ep, &e));
+	ep.flags = flags;
+	service_add_endpoint(s, &ep);
+}
+
+void model_of(struct model *m, const char *description)
+{
+	char *copy = xstrdup(description), *save, *inner, *one, *word;
+
+	memset(m, 0, sizeof(*m));
+	for (one = strtok_r(copy, ";", &save); one; one = strtok_r(NULL, ";", &save)) {
+		struct service *s = NULL;
+		struct frontend f;
+		bool endpoints = false;
+		struct err e;
+
+		for (word = strtok_r(one, " ", &inner); word; word = strtok_r(NULL, " ", &inner)) {
+			if (!s) {
+				s = model_add_service(m, word);
+			} else if (!strcmp(word, "->")) {
+				endpoints = true;
+			} else if (endpoints) {
+				add_endpoint(s, word);
+			} else {
+				expect(!frontend_parse(word, &f, &e));
+				service_add_frontend(s, &f);
+			}
+		}
+	}
+	free(copy);
+	model_sort(m);
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strstr(name, argv[i]))
+			return true;
+	return argc < 2;
+}
+
+static int each(int argc, char **argv, bool run)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
+		for (const struct test *t = suites[i]; t->name; t++) {
+			if (!wanted(t->name, argc, argv))
+				continue;
+			n++;
+			if (!run)
+				continue;
+			failed = false;
+			t->run();
+			printf("%sok %d %s\n", failed ? "not " : "", n, t->name);
+			if (failed)
+				argv[0] = NULL;
+			while (n_texts)
+				free(texts[--n_texts]);
+			free(texts);
+			texts = NULL;
+		}
+	}
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("KTAP version 1\n1..%d\n", each(argc, argv, false));
+	each(argc, argv, true);
+	return argv[0] ? 0 : 1;
+}

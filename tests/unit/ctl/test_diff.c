@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/diff.h"
+
+static bool delete_all(const struct service *actual, void *data)
+{
+	(void)actual;
+	(void)data;
+	return true;
+}
+
+static bool delete_a(const struct service *actual, void *data)
+{
+	(void)data;
+	return *actual->name == 'a';
+}
+
+/* "put NAME", "del NAME", "put-endpoints NAME ENDPOINT@WEIGHT ...", ... */
+static char *ops_text(const struct op_list *list)
+{
+	static const char *const types[] = {
+		[OP_SERVICE_PUT] = "put", [OP_SERVICE_DEL] = "del",
+		[OP_ENDPOINT_PUT] = "put-endpoints", [OP_ENDPOINT_DEL] = "del-endpoints",
+	};
+	char *s = text("%s", ""), buf[ENDPOINT_STRLEN];
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct op *op = &list->ops[i];
+
+		s = text("%s%s%s %s", s, i ? "; " : "", types[op->type], op->service->name);
+		for (uint32_t j = 0; j < op->n_endpoints; j++)
+			s = text("%s %s@%u", s, endpoint_format(&op->endpoints[j], buf),
+				 op->endpoints[j].weight);
+	}
+	return s;
+}
+
+static char *difference(const char *actual, const char *desired, diff_deletes_fn deletes)
+{
+	struct op_list list = {};
+	struct model a, d;
+	char *s, *before, *after;
+
+	model_of(&a, actual);
+	model_of(&d, desired);
+	before = text("%s|%s", model_text(&a), model_text(&d));
+	diff(&d, &a, deletes, NULL, &list);
+	after = text("%s|%s", model_text(&a), model_text(&d));
+	s = ops_text(&list);
+	/* It only looks. */
+	expect_text(after, before);
+	op_list_free(&list);
+	model_free(&a);
+	model_free(&d);
+	return s;
+}
+
+static void services(void)
+{
+	expect_text(difference("", "", delete_all), "");
+	expect_text(difference("", "a 10.0.0.1:80/tcp", delete_all), "put a");
+	expect_text(difference("a 10.0.0.1:80/tcp", "", delete_all), "del a");
+	expect_text(difference("a 10.0.0.1:80/tcp", "", NULL), "");
+	expect_text(difference("a 10.0.0.1:80/tcp", "a 10.0.0.1:80/tcp", delete_all), "");
+	expect_text(difference("a 10.0.0.1:80/tcp; c 10.0.0.3:80/tcp; d 10.0.0.4:80/tcp",
+			       "b 10.0.0.2:80/tcp; c 10.0.0.3:80/tcp; e 10.0.0.5:80/tcp", delete_all),
+		    "del a; put b; del d; put e");
+	expect_text(difference("a 10.0.0.1:80/tcp; b 10.0.0.3:80/tcp", "c 10.0.0.1:81/tcp", delete_a),
+		    "del a; put c");
+}
+
+static void frontends(void)
+{
+	expect_text(difference("a 10.0.0.1:80/tcp", "a 10.0.0.1:81/tcp", NULL), "put a");
+	expect_text(difference("a 10.0.0.1:80/tcp", "a 10.0.0.1:80/udp", NULL), "put a");
+	expect_text(difference("a 10.0.0.1:80/tcp [fd00::1]:80/tcp",
+			       "a [fd00::1]:80/tcp 10.0.0.1:80/tcp", NULL), "");
+}
+
+#define FOUR "10.1.0.1:80 10.1.0.2:80 10.1.0.3:80 10.1.0.4:80"
+
+static void endpoints(void)
+{
+	static const char *const four = "a 10.0.0.1:80/tcp -> " FOUR;
+
+	expect_text(difference(four, "a 10.0.0.1:80/tcp -> " FOUR " 10.1.0.5:80", NULL),
+		    "put-endpoints a 10.1.0.5:80@1");
+	expect_text(difference(four, "a 10.0.0.1:80/tcp -> 10.1.0.1:80 10.1.0.2:80 10.1.0.3:80", NULL),
+		    "del-endpoints a 10.1.0.4:80@1");
+	expect_text(difference(four,
+			       "a 10.0.0.1:80/tcp -> 10.1.0.1:80 10.1.0.2:80 10.1.0.3:80@7 10.1.0.4:80",
+			       NULL), "put-endpoints a 10.1.0.3:80@7");
+	expect_text(difference(four,
+			       "a 10.0.0.1:80/tcp -> 10.1.0.1:80/cluster 10.1.0.2:80 10.1.0.3:80 10.1.0.4:80",
+			       NULL), "put-endpoints a 10.1.0.1:80@1");
+	expect_text(difference(four,
+			       "a 10.0.0.1:80/tcp -> 10.1.0.1:80 10.1.0.2:80 10.1.0.3:80 10.1.0.4:81",
+			       NULL), "del-endpoints a 10.1.0.4:80@1; put-endpoints a 10.1.0.4:81@1");
+	/* Much at once: as a whole. */
+	expect_text(difference(four, "a 10.0.0.1:80/tcp -> 10.1.0.1:80", NULL), "put a");
+	expect_text(difference(four, "a 10.0.0.1:80/tcp", NULL), "put a");
+	expect_text(difference("a 10.0.0.1:80/tcp", four, NULL), "put a");
+}
+
+static void printed(void)
+{
+	struct op_list list = {};
+	struct model a, d;
+	char *s, *kept;
+	size_t size;
+	FILE *f = open_memstream(&s, &size);
+
+	model_of(&a, "a 10.0.0.1:80/tcp; b 10.0.0.2:80/tcp 10.0.0.3:80/tcp -> " FOUR);
+	model_of(&d, "b 10.0.0.2:80/tcp 10.0.0.4:80/tcp -> 10.1.0.1:80 10.1.0.2:80@2 10.1.0.9:80; c 10.0.0.5:53/udp");
+	diff(&d, &a, delete_all, NULL, &list);
+	op_list_print(f, &list);
+	fclose(f);
+	kept = text("%s", s);
+	free(s);
+	expect_text(kept,
+		    "- a\n"
+		    "    - vip 10.0.0.1:80/tcp\n"
+		    "~ b\n"
+		    "    - vip 10.0.0.3:80/tcp\n"
+		    "    + vip 10.0.0.4:80/tcp\n"
+		    "    ~ endpoint 10.1.0.2:80 weight 2 sets cluster,local\n"
+		    "    - endpoint 10.1.0.3:80 weight 1 sets cluster,local\n"
+		    "    - endpoint 10.1.0.4:80 weight 1 sets cluster,local\n"
+		    "    + endpoint 10.1.0.9:80 weight 1 sets cluster,local\n"
+		    "+ c\n"
+		    "    + vip 10.0.0.5:53/udp\n");
+	op_list_free(&list);
+	model_free(&a);
+	model_free(&d);
+}
+
+const struct test diff_tests[] = {
+	{ "diff: services come, go and stay", services },
+	{ "diff: other frontends", frontends },
+	{ "diff: endpoints, as few as there are", endpoints },
+	{ "diff: as apply --dry-run prints it", printed },
+	{}
+};
