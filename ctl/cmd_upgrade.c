@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * upgrade: another module in place of the loaded one, without losing
- * connections. Those are conntrack's; its NAT hooks translate their packets
- * and exist as long as someone in the namespace uses them. An nftables chain
- * of type nat does so while ksvc is away, and a ct expression in it keeps
- * connection tracking itself. Only new connections to services have to wait.
+ * connections. Those are conntrack's, and while ksvc is away an nftables chain
+ * holds what they need:
+ *
+ * - its type nat holds the NAT hooks, which translate their packets and exist
+ *   as long as someone in the namespace uses them;
+ * - a ct expression holds connection tracking in the same way;
+ * - a masquerade expression holds nf_nat_masquerade's device notifier: when
+ *   its last user goes, it hears of every device as going down, and deletes
+ *   all masqueraded connections.
+ *
+ * Only new connections to services have to wait.
  */
 #include <errno.h>
 #include <nftables/libnftables.h>
@@ -37,10 +44,8 @@ struct upgrade {
 	size_t n_places;
 };
 
-static int in_place(const struct place *p, const struct err *from, struct err *e)
+static int in_place(const struct place *p, struct err *e)
 {
-	if (from != e)
-		*e = *from;
 	err_prefix(e, "network namespace %s: ", p->ns->path);
 	return -1;
 }
@@ -64,11 +69,9 @@ static int look(struct upgrade *u, const struct netns *ns, struct err *e)
 	if (!err)
 		err = nl_info(nl, &p.info, e);
 	if (!err)
-		err = nl_services(nl, NULL, &p.model, e);
-	if (!err)
 		err = nl_settings_get(nl, &p.model.settings, e);
 	nl_close(nl);
-	if (!err && (p.info.active || p.model.n_services || has_settings(&p.model.settings))) {
+	if (!err && (p.info.active || p.info.services || has_settings(&p.model.settings))) {
 		xgrow(&u->places, u->n_places, sizeof(p));
 		u->places[u->n_places++] = p;
 		return 0;
@@ -94,7 +97,7 @@ static int look_everywhere(struct upgrade *u, struct err *e)
 	return err;
 }
 
-static int save(struct place *p, struct err *e)
+static int write_file(struct place *p, struct err *e)
 {
 	FILE *f;
 	int err;
@@ -107,6 +110,23 @@ static int save(struct place *p, struct err *e)
 	if (f && fclose(f) && !err)
 		err = err_set(e, "%s: %s", p->file, strerror(errno));
 	return err;
+}
+
+/* Late, so that little can change between this and the end of the module. */
+static int save(struct place *p, struct err *e)
+{
+	struct nl *nl = NULL;
+	int err;
+
+	err = netns_enter(p->ns, e);
+	if (!err)
+		err = nl_open(&nl, e);
+	if (!err)
+		err = nl_services(nl, NULL, &p->model, e);
+	if (!err)
+		err = nl_settings_get(nl, &p->model.settings, e);
+	nl_close(nl);
+	return err ? in_place(p, e) : write_file(p, e);
 }
 
 static int nft(const char *command, struct err *e)
@@ -128,9 +148,9 @@ static int hold(struct place *p, struct err *e)
 {
 	if (netns_enter(p->ns, e) ||
 	    nft("add table inet " HOLD_TABLE "; "
-		"add chain inet " HOLD_TABLE " hold { type nat hook prerouting priority 0; }; "
-		"add rule inet " HOLD_TABLE " hold ct state invalid counter", e))
-		return in_place(p, e, e);
+		"add chain inet " HOLD_TABLE " hold { type nat hook postrouting priority 300; }; "
+		"add rule inet " HOLD_TABLE " hold ct state invalid masquerade", e))
+		return in_place(p, e);
 	p->held = true;
 	return 0;
 }
@@ -140,7 +160,7 @@ static int let_go(struct place *p, struct err *e)
 	if (!p->held)
 		return 0;
 	if (netns_enter(p->ns, e) || nft("delete table inet " HOLD_TABLE, e))
-		return in_place(p, e, e);
+		return in_place(p, e);
 	p->held = false;
 	return 0;
 }
@@ -183,7 +203,7 @@ static int restore(struct place *p, struct err *e)
 	if (!err && p->info.active && !p->model.n_services)
 		err = activate(nl, e);
 	nl_close(nl);
-	return err ? in_place(p, e, e) : 0;
+	return err ? in_place(p, e) : 0;
 }
 
 /* Back to the start: the old module is still there. */
@@ -210,9 +230,9 @@ static int prepare(struct upgrade *u, struct err *e)
 	if (!err && mkdir(SAVE_DIR, 0700) && errno != EEXIST)
 		err = err_set(e, SAVE_DIR ": %s", strerror(errno));
 	for (size_t i = 0; i < u->n_places && !err; i++)
-		err = save(&u->places[i], e);
-	for (size_t i = 0; i < u->n_places && !err; i++)
 		err = hold(&u->places[i], e);
+	for (size_t i = 0; i < u->n_places && !err; i++)
+		err = save(&u->places[i], e);
 	if (!err)
 		err = netns_enter(&u->all.list[0], e);
 	if (!err)
