@@ -141,8 +141,13 @@ void xa_init_flags(struct xarray *xa, gfp_t flags)
 	memset(xa, 0, sizeof(*xa));
 }
 
+/* An id that was reserved and neither used nor given back is a leak. */
 void xa_destroy(struct xarray *xa)
 {
+	unsigned long i;
+
+	for (i = 0; i < xa->n; i++)
+		assert(xa->slots[i] != &reserved);
 	free(xa->slots);
 	memset(xa, 0, sizeof(*xa));
 }
