@@ -11,26 +11,31 @@
 
 static int stats_json(const struct model *m, const struct nl_stats *stats)
 {
-	json_t *root = json_object(), *reasons = json_object(), *services = json_array();
+	json_t *reasons = json_object();
 
 	for (uint32_t i = 0; i < stats->n_reasons; i++)
 		json_object_set_new(reasons, reason_name(i), json_integer(stats->packets[i]));
-	for (size_t i = 0; i < m->n_services; i++)
-		json_array_append_new(services, json_of_service(&m->services[i], true));
-	json_object_set_new(root, "reasons", reasons);
-	json_object_set_new(root, "masqueraded", json_integer(stats->masqueraded));
-	json_object_set_new(root, "services", services);
-	return print_json(root);
+	fputs("{\n\"reasons\": ", stdout);
+	json_dumpf(reasons, stdout, JSON_PRESERVE_ORDER);
+	json_decref(reasons);
+	printf(",\n\"masqueraded\": %llu,\n", (unsigned long long)stats->masqueraded);
+	json_write_services(stdout, m, true);
+	puts("\n}");
+	return finish_output();
 }
 
-static void stats_rows(struct table *t, const struct service *s)
+/* Of a service among others; stats NAME tells all. */
+#define MAX_ROWS	10
+
+static void stats_rows(struct table *t, const struct service *s, bool all)
 {
+	uint32_t shown = all || s->n_endpoints <= MAX_ROWS ? s->n_endpoints : MAX_ROWS - 1;
 	char count[24], share[16], ep[ENDPOINT_STRLEN];
 	const char *cells[TABLE_COLUMNS] = { s->name, "", count, "" };
 
 	snprintf(count, sizeof(count), "%llu", (unsigned long long)s->connections);
 	table_row(t, cells);
-	for (uint32_t i = 0; i < s->n_endpoints; i++) {
+	for (uint32_t i = 0; i < shown; i++) {
 		const struct endpoint *e = &s->endpoints[i];
 
 		cells[0] = "";
@@ -41,9 +46,15 @@ static void stats_rows(struct table *t, const struct service *s)
 			 100.0 * e->connections / s->connections : 0.0);
 		table_row(t, cells);
 	}
+	if (shown < s->n_endpoints) {
+		snprintf(ep, sizeof(ep), "... of %u", s->n_endpoints);
+		cells[0] = cells[2] = cells[3] = "";
+		cells[1] = ep;
+		table_row(t, cells);
+	}
 }
 
-static void stats_table(const struct model *m)
+static void stats_table(const struct model *m, bool all)
 {
 	static const char *const head[TABLE_COLUMNS] = { "SERVICE", "ENDPOINT",
 							 "CONNECTIONS", "SHARE" };
@@ -52,7 +63,7 @@ static void stats_table(const struct model *m)
 	for (int pass = 0; pass < 2; pass++) {
 		table_row(&t, head);
 		for (size_t i = 0; i < m->n_services; i++)
-			stats_rows(&t, &m->services[i]);
+			stats_rows(&t, &m->services[i], all);
 		table_done(&t);
 	}
 }
@@ -111,7 +122,7 @@ int cmd_stats(int argc, char **argv)
 	} else if (global.json) {
 		status = stats_json(&m, &stats);
 	} else {
-		stats_table(&m);
+		stats_table(&m, name);
 		if (!name) {
 			putchar('\n');
 			stats_reasons(&stats);

@@ -3,8 +3,16 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define TRIES	5
+
+/* A message from a transaction of many services says which one it is about. */
+static void name_service(const struct nl *nl, const struct op_list *list, struct err *e)
+{
+	if (list->n > 1 && *nl_txn_refused(nl))
+		err_prefix(e, "service %s: ", nl_txn_refused(nl));
+}
 
 static int transact(struct nl *nl, uint64_t base, uint32_t flags,
 		    const struct op_list *list, struct nl_commit *commit, struct err *e)
@@ -17,10 +25,23 @@ static int transact(struct nl *nl, uint64_t base, uint32_t flags,
 		err = nl_txn_op(nl, &list->ops[i], e);
 	if (!err)
 		err = nl_txn_commit(nl, commit, e);
+	if (!err)
+		return 0;
+	name_service(nl, list, e);
 	/* A commit that was answered has ended the transaction already. */
-	if (err)
-		nl_txn_abort(nl);
+	nl_txn_abort(nl);
 	return err;
+}
+
+/* Lets the other writer finish what it is at. */
+static bool try_again(int err, int *tries)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+
+	if (err != -ERESTART || ++*tries == TRIES)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
 }
 
 static int give_up(int err, struct err *e)
@@ -57,10 +78,11 @@ static int plan_once(struct nl *nl, const char *name, plan_fn plan, void *data,
 int apply_plan(struct nl *nl, const char *name, plan_fn plan, void *data,
 	       struct nl_commit *commit, struct err *e)
 {
-	int err = -ERESTART;
+	int err, tries = 0;
 
-	for (int i = 0; i < TRIES && err == -ERESTART; i++)
+	do {
 		err = plan_once(nl, name, plan, data, commit, e);
+	} while (try_again(err, &tries));
 	return give_up(err, e);
 }
 
@@ -68,13 +90,13 @@ int apply_op(struct nl *nl, const struct op *op, struct err *e)
 {
 	struct op_list list = { .ops = (struct op *)op, .n = 1 };
 	struct nl_commit commit;
-	int err = nl_op(nl, op, e);
+	int err = nl_op(nl, op, e), tries = 0;
 
 	if (err != -EMSGSIZE)
 		return err;
-	err = -ERESTART;
-	for (int i = 0; i < TRIES && err == -ERESTART; i++)
+	do {
 		err = transact(nl, 0, 0, &list, &commit, e);
+	} while (try_again(err, &tries));
 	return give_up(err, e);
 }
 
@@ -82,12 +104,13 @@ int apply_replace(struct nl *nl, const struct model *m, struct nl_commit *commit
 		  struct err *e)
 {
 	struct op_list list = {};
-	int err = -ERESTART;
+	int err, tries = 0;
 
 	for (size_t i = 0; i < m->n_services; i++)
 		op_add(&list, OP_SERVICE_PUT, KSVC_MODE_PUT, &m->services[i]);
-	for (int i = 0; i < TRIES && err == -ERESTART; i++)
+	do {
 		err = transact(nl, 0, KSVC_TXN_FLAGS_REPLACE, &list, commit, e);
+	} while (try_again(err, &tries));
 	op_list_free(&list);
 	return give_up(err, e);
 }

@@ -74,6 +74,19 @@ json_t *json_of_settings(const struct settings *s)
 }
 
 /* By hand around the services: a million endpoints as values need a gigabyte. */
+void json_write_services(FILE *f, const struct model *m, bool counters)
+{
+	fputs("\"services\": [", f);
+	for (size_t i = 0; i < m->n_services; i++) {
+		json_t *v = json_of_service(&m->services[i], counters);
+
+		fputs(i ? ",\n" : "\n", f);
+		json_dumpf(v, f, JSON_PRESERVE_ORDER);
+		json_decref(v);
+	}
+	fputs("\n]", f);
+}
+
 int json_write_model(FILE *f, const struct model *m, bool counters)
 {
 	json_t *v;
@@ -88,21 +101,8 @@ int json_write_model(FILE *f, const struct model *m, bool counters)
 		fputs(",\n", f);
 		json_decref(v);
 	}
-	fputs("\"services\": [", f);
-	for (size_t i = 0; i < m->n_services; i++) {
-		v = json_of_service(&m->services[i], counters);
-		fputs(i ? ",\n" : "\n", f);
-		json_dumpf(v, f, JSON_PRESERVE_ORDER);
-		json_decref(v);
-	}
-	fputs("\n]\n}\n", f);
-	return fflush(f) || ferror(f) ? -1 : 0;
-}
-
-int json_write(FILE *f, json_t *v)
-{
-	json_dumpf(v, f, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	fputc('\n', f);
+	json_write_services(f, m, counters);
+	fputs("\n}\n", f);
 	return fflush(f) || ferror(f) ? -1 : 0;
 }
 
@@ -278,9 +278,9 @@ int json_read_model(json_t *root, struct model *m, struct err *e)
 	if (jread_int(&r, root, "ksvc", 0, 1000000, &version))
 		return -1;
 	if (version != SAVE_VERSION)
-		return jread_fail(&r, "ksvc", version ? "version %ld is not known, %d is" :
-				  "is missing: not a saved configuration", version,
-				  SAVE_VERSION);
+		return version ? jread_fail(&r, "ksvc", "version %ld is not known, %d is",
+					    version, SAVE_VERSION) :
+			jread_fail(&r, "ksvc", "is missing: not a saved configuration");
 	if (refuse_unknown(&r, root, known) ||
 	    jread_get(&r, root, "settings", JSON_OBJECT, &settings) ||
 	    jread_get(&r, root, "services", JSON_ARRAY, &services))

@@ -16,10 +16,10 @@ json_t *json_of_settings(const struct settings *s);
 /* Writes {"generation", "settings", "services"}, one service at a time. */
 int json_write_model(FILE *f, const struct model *m, bool counters);
 
+/* Only the member "services" of an object that the caller writes. */
+void json_write_services(FILE *f, const struct model *m, bool counters);
+
 /* Reads what was saved; checks all of it. */
 int json_read_model(json_t *root, struct model *m, struct err *e);
-
-/* One value and a newline; -1 if it could not be written. */
-int json_write(FILE *f, json_t *v);
 
 #endif

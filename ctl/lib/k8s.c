@@ -389,7 +389,7 @@ static void warn_rest(struct k8s *k, size_t partly, void (*warn)(const char *tex
 		if (k->slices[i].service &&
 		    !find_service(k, k->slices[i].ns, k->slices[i].service))
 			orphans++;
-	if (partly) {
+	if (partly > 1) {
 		text = xasprintf("%zu of %zu Services are applied in part", partly,
 				 k->n_services);
 		warn(text);

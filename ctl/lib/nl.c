@@ -25,6 +25,7 @@ struct nl {
 	char *recv_buf;
 	struct batch batch;
 	uint32_t txn_seq;		/* of the request that began it */
+	char refused[KSVC_NAME_MAX + 1];	/* service of its first refusal */
 };
 
 static int transport_error(struct err *e)
@@ -381,6 +382,7 @@ int nl_txn_begin(struct nl *nl, uint64_t base, uint32_t flags, struct err *e)
 	err = request(nl, nlh, &a);
 	nl->batch.used = 0;
 	nl->txn_seq = nlh->nlmsg_seq;
+	*nl->refused = '\0';
 	return err;
 }
 
@@ -403,8 +405,10 @@ static int flush_batch(struct nl *nl, struct err *e)
 	while ((n = recv(fd, nl->recv_buf, RECV_SIZE, MSG_DONTWAIT)) >= 0)
 		if (answer_run(&a, nl->recv_buf, n, 0, nl->portid) < 0)
 			return transport_error(e);
-	if (a.error)
+	if (a.error) {
+		memcpy(nl->refused, a.service, sizeof(nl->refused));
 		return -a.error;
+	}
 	return errno == EAGAIN ? 0 : transport_error(e);
 }
 
@@ -434,6 +438,11 @@ int nl_txn_commit(struct nl *nl, struct nl_commit *commit, struct err *e)
 	nlh = start(nl, KSVC_CMD_TXN_COMMIT, 0);
 	mnl_attr_put_u32(nlh, KSVC_A_TXN_REQUESTS, requests);
 	return request(nl, nlh, &a);
+}
+
+const char *nl_txn_refused(const struct nl *nl)
+{
+	return nl->refused;
 }
 
 void nl_txn_abort(struct nl *nl)

@@ -91,6 +91,9 @@ int nl_txn_op(struct nl *nl, const struct op *op, struct err *e);
 int nl_txn_commit(struct nl *nl, struct nl_commit *commit, struct err *e);
 void nl_txn_abort(struct nl *nl);
 
+/* The service of the request that was refused first; may be empty. */
+const char *nl_txn_refused(const struct nl *nl);
+
 /*
  * Calls fn for every change until it returns false or a signal arrives
  * (-EINTR). event is NULL when the kernel had to leave some out.

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/genetlink.h>
+#include <linux/ksvc.h>
 #include <linux/netlink.h>
 #include <string.h>
 
@@ -83,6 +84,23 @@ static bool has_request(const struct nlmsghdr *nlh, const struct nlmsgerr *ne)
 	       ne->msg.nlmsg_len <= room;
 }
 
+static void note_service(const struct nlmsghdr *request, struct answer *a)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(request);
+	const struct nlattr *attr;
+
+	if (request->nlmsg_len < NLMSG_LENGTH(sizeof(*genl)) ||
+	    spec_of_command(genl->cmd) != &spec_service)
+		return;
+	mnl_attr_for_each(attr, request, sizeof(*genl)) {
+		if (mnl_attr_get_type(attr) != KSVC_A_SERVICE_NAME)
+			continue;
+		if (spec_valid(&spec_service, attr))
+			snprintf(a->service, sizeof(a->service), "%s", mnl_attr_get_str(attr));
+		return;
+	}
+}
+
 static int on_error(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlmsgerr *ne = mnl_nlmsg_get_payload(nlh);
@@ -104,10 +122,12 @@ static int on_error(const struct nlmsghdr *nlh, void *data)
 		skip += MNL_ALIGN(ne->msg.nlmsg_len) - NLMSG_HDRLEN;
 	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS && mnl_nlmsg_get_payload_len(nlh) >= skip)
 		mnl_attr_parse(nlh, skip, extack_attr, &x);
-	if (request)
+	if (request) {
+		note_service(&ne->msg, a);
 		decode_extack(&ne->msg, &x, a->error, a->e);
-	else
+	} else {
 		describe(a->e, a->error, x.msg, "", false);
+	}
 	return MNL_CB_STOP;
 }
 

@@ -3,6 +3,7 @@
 #define _KSVC_NL_ANSWER_H
 
 #include <libmnl/libmnl.h>
+#include <linux/ksvc.h>
 #include <stdbool.h>
 
 #include "util.h"
@@ -11,6 +12,7 @@
 struct answer {
 	struct err *e;
 	int error;			/* the first one; positive errno */
+	char service[KSVC_NAME_MAX + 1];	/* that the request refused was about */
 	bool done;
 	int (*parse)(const struct nlmsghdr *nlh, void *data);
 	void *data;
