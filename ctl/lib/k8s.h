@@ -7,9 +7,25 @@
 #include "model.h"
 
 /*
- * Kubernetes objects and what they mean on one node. The comments' rule
- * numbers (S selection, E endpoints, P sets, T topology) are the ones of
- * docs/semantics.md.
+ * Kubernetes objects and what they mean on one node, by the rules of
+ * kube-proxy. The code names them by these numbers:
+ *
+ * S1 Services without clusterIP, headless or ExternalName count for nothing,
+ * S2 nor do those of another proxy (label service-proxy-name),
+ * S3 slices labelled headless, without a Service, or of another family.
+ * S4 Each family is a world of its own, with the clusterIP at its place in
+ *    ipFamilies. S5 Addresses are read leniently, those that are none skipped.
+ * S6 Load balancer IPs count with ipMode VIP. S7 externalTrafficPolicy counts
+ *    if there is anything external. S8 Other fields do not matter.
+ * E1 Ports join by name and protocol. E2 Slice ports without name or number
+ *    are skipped; the first address counts. E3 Absent conditions: ready,
+ *    serving, not terminating. E4 Slices unite; of one address and port, what
+ *    does not terminate wins. E5 An endpoint is local by its nodeName.
+ * P1 The cluster set is the ready endpoints, less what hints leave out;
+ * P2 if none is ready, those that serve and terminate.
+ * P3, P4 The local set is the same of local endpoints, without hints.
+ * T1 If all ready endpoints have node hints and one names this node, those
+ *    that do; T2 else the same with zone hints and this zone; T3, T4 else all.
  *
  * Strings are borrowed from the documents, which the collection keeps.
  */

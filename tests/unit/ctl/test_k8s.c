@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The rules of docs/semantics.md, by their numbers. */
+/* The rules of lib/k8s.h, by their numbers. */
 #include "test.h"
 
 #include <stdlib.h>
