@@ -10,8 +10,6 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV))
 DKMS_SOURCE = /usr/src/ksvc-$(KSVC_VERSION)
 
-CTL = $(MAKE) -C ctl VERSION=$(KSVC_VERSION)
-
 all: kmod ctl
 
 kmod:
@@ -19,19 +17,14 @@ kmod:
 	$(MAKE) -C kmod KDIR=$(KDIR)
 
 ctl:
-	$(CTL)
+	$(MAKE) -C ctl VERSION=$(KSVC_VERSION)
 
 # Tools, man pages and completion; the module by DKMS on the machine itself where that is installed, else as any other
 # module of the kernel in KDIR.
-install: ctl
-	$(CTL) install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
-ifeq ($(DESTDIR)$(shell command -v dkms),)
-	$(MAKE) install-module
-else ifneq ($(DESTDIR),)
-	$(MAKE) install-module
-else
-	$(MAKE) install-dkms
-endif
+DKMS := $(if $(DESTDIR),,$(shell which dkms 2>/dev/null))
+
+install: ctl $(if $(DKMS),install-dkms,install-module)
+	$(MAKE) -C ctl VERSION=$(KSVC_VERSION) install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 
 install-module: kmod
 	$(MAKE) -C kmod modules_install KDIR=$(KDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates \
@@ -45,10 +38,11 @@ install-dkms: uninstall-dkms
 	dkms add ksvc/$(KSVC_VERSION)
 	dkms install ksvc/$(KSVC_VERSION) -k $(DKMS_KERNEL)
 
-DKMS_KERNEL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
+# Not `make kernelrelease`, which on Debian's headers gives the upstream version.
+DKMS_KERNEL = $(shell cat $(KDIR)/include/config/kernel.release)
 
 uninstall: uninstall-dkms
-	$(CTL) uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	$(MAKE) -C ctl VERSION=$(KSVC_VERSION) uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(DESTDIR)/lib/modules/*/updates/ksvc.ko*
 	$(if $(DESTDIR),,for k in /lib/modules/*/modules.dep; do depmod $$(basename $$(dirname $$k)); done)
 
@@ -73,7 +67,7 @@ bench:
 clean:
 	rm -rf build
 	$(if $(KDIR),$(MAKE) -C kmod KDIR=$(KDIR) clean)
-	$(CTL) clean
+	$(MAKE) -C ctl clean
 
 help:
 	@echo 'all           module (kmod/ksvc.ko) and tools (ctl/ksvcctl, ...) for the kernel whose build directory is KDIR'
