@@ -5,6 +5,8 @@
 # (0 done, 1 refused, 2 usage), and that what is refused changes nothing. No
 # packets: one namespace with a dummy interface and a default route.
 
+# timeout: 400
+
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

@@ -11,6 +11,8 @@
 #
 # The server drops what is for a VIP, so that early packets get no answer.
 
+# timeout: 400
+
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

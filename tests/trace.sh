@@ -6,6 +6,8 @@
 #
 #   pod ------------- node (ksvc) ------------- srv         (helpers/topology.sh)
 
+# timeout: 400
+
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/helpers/topology.sh
