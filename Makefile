@@ -38,8 +38,8 @@ install-dkms: uninstall-dkms
 	dkms add ksvc/$(KSVC_VERSION)
 	dkms install ksvc/$(KSVC_VERSION) -k $(DKMS_KERNEL)
 
-# Not `make kernelrelease`, which on Debian's headers gives the upstream version.
-DKMS_KERNEL = $(shell cat $(KDIR)/include/config/kernel.release)
+# Where `make kernelrelease` takes it from, Debian 12's headers give the upstream version instead.
+DKMS_KERNEL = $(shell sed -n 's/^\#define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 uninstall: uninstall-dkms
 	$(MAKE) -C ctl VERSION=$(KSVC_VERSION) uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
