@@ -350,6 +350,7 @@ static void retire(struct ksvc_net *kn, struct ksvc_table *table, struct ksvc_ch
 	change->svc = NULL;
 	if (old)
 		ksvc_svc_free_rcu(old);
+	ksvc_plant(kn, ident, old);
 	if (change->delete)
 		ksvc_ident_put(ident);
 }

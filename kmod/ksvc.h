@@ -357,4 +357,14 @@ void ksvc_nl_notify_commit(struct ksvc_net *kn, u32 changes);
 int ksvc_nl_init(void);
 void ksvc_nl_exit(void);
 
+/* plant.c */
+#ifdef KSVC_TEST_PLANT
+void ksvc_plant(struct ksvc_net *kn, struct ksvc_ident *ident, const struct ksvc_svc *old);
+#else
+static inline void ksvc_plant(struct ksvc_net *kn, struct ksvc_ident *ident,
+			      const struct ksvc_svc *old)
+{
+}
+#endif
+
 #endif /* _KSVC_H */
