@@ -45,9 +45,7 @@ u32 ksvc_flow_hash(const struct nf_conntrack_tuple *tuple)
 	if (tuple->src.l3num == NFPROTO_IPV4)
 		return hsiphash_4u32((__force u32)tuple->src.u3.ip, (__force u32)tuple->dst.u3.ip,
 				     ports, tuple->dst.protonum, &flow_key);
-	return hsiphash_4u32(hsiphash(&tuple->src.u3, sizeof(tuple->src.u3), &flow_key),
-			     hsiphash(&tuple->dst.u3, sizeof(tuple->dst.u3), &flow_key),
-			     ports, tuple->dst.protonum, &flow_key);
+	return hsiphash(tuple, sizeof(*tuple), &flow_key);
 }
 
 bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family, const union nf_inet_addr *addr)
