@@ -85,20 +85,24 @@ void ksvc_table_move(struct ksvc_table *from, struct ksvc_table *to)
 	}
 }
 
+static bool prefix_match(const struct ksvc_prefix *p, u8 family, const union nf_inet_addr *addr)
+{
+	u32 differ = (addr->all[0] ^ p->addr.all[0]) & p->mask.all[0];
+
+	differ |= (addr->all[1] ^ p->addr.all[1]) & p->mask.all[1];
+	differ |= (addr->all[2] ^ p->addr.all[2]) & p->mask.all[2];
+	differ |= (addr->all[3] ^ p->addr.all[3]) & p->mask.all[3];
+	return !differ && p->family == family;
+}
+
 bool ksvc_list_match(const struct ksvc_list *list, u8 family, const union nf_inet_addr *addr)
 {
-	u32 i, w;
+	u32 i;
 
 	if (!list)
 		return false;
-	for (i = 0; i < list->n; i++) {
-		const struct ksvc_prefix *p = &list->prefixes[i];
-		u32 differ = p->family ^ family;
-
-		for (w = 0; w < ARRAY_SIZE(addr->all); w++)
-			differ |= (addr->all[w] ^ p->addr.all[w]) & p->mask.all[w];
-		if (!differ)
+	for (i = 0; i < list->n; i++)
+		if (prefix_match(&list->prefixes[i], family, addr))
 			return true;
-	}
 	return false;
 }
