@@ -166,6 +166,8 @@ class Run:
             for key, _ in ready:
                 try:
                     self.result(key.data, key.data.greet())
+                except BlockingIOError:
+                    pass
                 except (OSError, EOFError) as error:
                     self.result(key.data, name_of(error))
 
