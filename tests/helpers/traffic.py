@@ -6,7 +6,7 @@
                                             many: "NAME NUMBER" for each address that answered, and for "failed"
     traffic.py hold FILE COUNT PORT VIP...  keeps COUNT connections to each VIP busy until TERM, then writes
                                             "held NUMBER", "broken NUMBER", "rounds NUMBER"
-    traffic.py flood PORT VIP...            new flows without a pause until TERM, whatever becomes of them
+    traffic.py flood PORT VIP...            some hundred new flows a second until TERM, whatever becomes of them
     traffic.py once PORT VIP                prints the address that answers one connection
 
 A VIP may be SOURCE>VIP, to connect from that address.
@@ -155,7 +155,7 @@ def flood(port, vips):
                 except OSError:
                     pass
                 sock.close()
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 def main():

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 90
+#
+# `ksvcctl upgrade` puts a module in place of the loaded one: established connections do not notice, and afterwards
+# everything is as it was.
+#
+#   pod 10.1.0.2, .9 ---- node (ksvc) ---- 10.2.0.2, .3 srv
+#       fd01::2, ::9                       fd02::2, ::3
+#   other (ksvc)             another namespace with services
+#   hidden (ksvc)            one that has neither name nor process
+#
+# Connections from pod pass PREROUTING, as pods (.2) and masqueraded (.9), those of node pass OUTPUT; all of both
+# families, busy all the time, some through a service that is deleted before the upgrade.
+
+# shellcheck disable=SC2317 # functions that check runs
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=helpers/topology.sh
+. "$(dirname "$0")/helpers/topology.sh"
+# shellcheck source-path=SCRIPTDIR source=helpers/relay.sh
+. "$(dirname "$0")/helpers/relay.sh"
+
+require_root
+[ ! -d /sys/module/ksvc ] || skip_all 'ksvc is in use here, and this test replaces it'
+make_topology /usr/bin/python3 nft
+setup_ns other
+module=()
+[ -z "${KSVC_KO-}" ] || module=(--module "$KSVC_KO")
+upgrade() { ksvcctl upgrade "${module[@]}"; }
+
+# shellcheck disable=SC2154 # from make_topology
+for a in 10.1.0.9/24 fd01::9/64; do
+	ip -n "$pod" addr add "$a" dev e0
+done
+# shellcheck disable=SC2154 # from make_topology
+traffic "$srv" serve 8080 10.2.0.2 10.2.0.3 fd02::2 fd02::3
+busywait 20 listening "$srv" udp 8080
+ctl set cluster-cidr 10.1.0.2/32,fd01::2/128
+ctl set pod-interface 'veth*'
+ctl add-service default/web:http --vip 10.96.0.1:80/tcp --vip '[fd96::1]:80/tcp' --endpoint 10.2.0.2:8080 \
+	--endpoint 10.2.0.3:8080@3 --endpoint '[fd02::2]:8080' --endpoint '[fd02::3]:8080@0'
+ctl add-service default/gone --vip 10.96.0.2:80/tcp --vip '[fd96::2]:80/tcp' --endpoint 10.2.0.2:8080 \
+	--endpoint '[fd02::2]:8080'
+ctl add-service default/idle --vip 10.96.0.3:53/udp
+# shellcheck disable=SC2154 # from setup_ns
+ksvcctl --netns "$other" add-service elsewhere --vip 10.96.0.1:80/tcp --endpoint 10.2.0.2:8080
+
+# shellcheck disable=SC2154 # from make_topology
+traffic "$pod" hold "$tmp/pod" 5 80 10.96.0.1 fd96::1 10.96.0.2 fd96::2 '10.1.0.9>10.96.0.1' 'fd01::9>fd96::1'
+from_pod=$traffic_pid
+# shellcheck disable=SC2154 # from make_topology
+traffic "$node" hold "$tmp/node" 5 80 10.96.0.1 fd96::1 10.96.0.2 '10.1.0.1>10.96.0.1' 'fd01::1>fd96::1'
+from_node=$traffic_pid
+check 'connections are there' busywait 20 test -e "$tmp/pod.started" -a -e "$tmp/node.started"
+check 'some of them are masqueraded' ip netns exec "$node" conntrack -L -s 10.1.0.9 -q 10.2.0.1
+ctl del-service default/gone
+
+save() {
+	ksvcctl --netns "$node" save
+	ksvcctl --netns "$other" save
+}
+rounds() { tally "$tmp/$1.rounds" rounds; }
+go_on() { [ "$(rounds "$1")" -gt $(($2 + 2)) ]; }
+connects() { timeout 20 ip netns exec "$1" "${python[@]}" "$helpers/traffic.py" once 80 "$2"; }
+
+save >"$tmp/before"
+for n in 1 2 3; do
+	check "upgrade $n" upgrade
+	before_pod=$(rounds pod) before_node=$(rounds node)
+	check 'connections from the pod go on' busywait 20 go_on pod "$before_pod"
+	check 'connections of the node go on' busywait 20 go_on node "$before_node"
+done
+save >"$tmp/after"
+check 'services and settings are what they were' diff "$tmp/before" "$tmp/after"
+check_eq 'nothing else holds the hooks any more' '' "$(ip netns exec "$node" nft list tables)"
+for vip in 10.96.0.1 fd96::1; do
+	check "the pod opens connections to $vip" connects "$pod" "$vip"
+	check "the node opens connections to $vip" connects "$node" "$vip"
+done
+
+# --- what cannot be upgraded stays as it is
+
+loaded=$(stat -c %W:%i /sys/module/ksvc)
+expect_fail 'a module that is not there' 1 nosuch.ko ksvcctl upgrade --module "$tmp/nosuch.ko"
+echo 'not a module' >"$tmp/bad.ko"
+expect_fail 'a file that is no module' 1 bad.ko ksvcctl upgrade --module "$tmp/bad.ko"
+setup_ns hidden
+# shellcheck disable=SC2154 # from setup_ns
+ksvcctl --netns "$hidden" add-service web --vip 10.96.0.1:80/tcp --endpoint 10.2.0.2:80
+touch "$tmp/hidden"
+mount --bind "/run/netns/$hidden" "$tmp/hidden"
+unhide() { ! mountpoint -q "$tmp/hidden" || umount "$tmp/hidden"; }
+defer unhide
+ip netns del "$hidden"
+expect_fail 'a namespace with services that cannot be found' 1 'namespaces' upgrade
+check_eq 'leaves the module loaded' "$loaded" "$(stat -c %W:%i /sys/module/ksvc)"
+save >"$tmp/after"
+check 'and configured' diff "$tmp/before" "$tmp/after"
+check_eq 'and nothing behind' '' "$(ip netns exec "$node" nft list tables)"
+check 'it is still configured itself' nsenter --net="$tmp/hidden" ksvcctl show web
+unhide
+
+# --- and at the end
+
+check 'the pod ended well' end_traffic "$from_pod" "$tmp/pod"
+check 'the node ended well' end_traffic "$from_node" "$tmp/node"
+check_eq 'all connections of the pod lived' '30 0' "$(tally "$tmp/pod" held) $(tally "$tmp/pod" broken)"
+check_eq 'all connections of the node lived' '25 0' "$(tally "$tmp/node" held) $(tally "$tmp/node" broken)"
+[ "$ktap_failed" = 0 ] || note "$(tail -n 20 "$tmp/traffic.log")"
+ksvcctl --netns "$other" flush
+ctl flush
+
+finish
