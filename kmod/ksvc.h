@@ -33,6 +33,7 @@ struct net;
 struct netlink_ext_ack;
 struct nf_hook_state;
 struct sk_buff;
+struct tcphdr;
 
 /* What packets are looked up by. IPv4 addresses fill the first four bytes and
  * leave the rest zero, as in conntrack's tuples. Port and protocol 0 stand for
@@ -182,7 +183,7 @@ struct ksvc_settings {
 	bool masquerade_all;
 };
 
-#define KSVC_REASONS (KSVC_REASON_NAT_FAILED + 1)
+#define KSVC_REASONS (KSVC_REASON_INVALID + 1)
 
 struct ksvc_counters {
 	u64 reason[KSVC_REASONS];
@@ -258,8 +259,13 @@ void ksvc_decide(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tup
 bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family,
 			const union nf_inet_addr *addr);
 u32 ksvc_flow_hash(const struct nf_conntrack_tuple *tuple);
+const struct tcphdr *ksvc_tcp_header(const struct sk_buff *skb, u8 family, struct tcphdr *buf);
 int ksvc_nat_register(struct ksvc_net *kn);
 void ksvc_nat_unregister(struct ksvc_net *kn);
+
+/* invalid.c */
+int ksvc_invalid_register(struct ksvc_net *kn);
+void ksvc_invalid_unregister(struct ksvc_net *kn);
 
 /* refuse.c */
 unsigned int ksvc_refuse(struct sk_buff *skb, const struct nf_hook_state *state,

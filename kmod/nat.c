@@ -55,11 +55,9 @@ bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family, const union nf_ine
 	return inet_addr_type(kn->net, addr->ip) == RTN_LOCAL;
 }
 
-/* Whether a TCP segment of no known connection is one that opens one. */
-static bool opens_connection(const struct sk_buff *skb, u8 family)
+/* The header of a TCP packet, in buf if it is not linear; NULL if truncated. */
+const struct tcphdr *ksvc_tcp_header(const struct sk_buff *skb, u8 family, struct tcphdr *buf)
 {
-	const struct tcphdr *th;
-	struct tcphdr buf;
 	int offset;
 
 	if (family == NFPROTO_IPV6) {
@@ -71,7 +69,15 @@ static bool opens_connection(const struct sk_buff *skb, u8 family)
 	} else {
 		offset = skb_network_offset(skb) + ip_hdrlen(skb);
 	}
-	th = offset < 0 ? NULL : skb_header_pointer(skb, offset, sizeof(buf), &buf);
+	return offset < 0 ? NULL : skb_header_pointer(skb, offset, sizeof(*buf), buf);
+}
+
+/* Whether a TCP segment of no known connection is one that opens one. */
+static bool opens_connection(const struct sk_buff *skb, u8 family)
+{
+	struct tcphdr buf;
+	const struct tcphdr *th = ksvc_tcp_header(skb, family, &buf);
+
 	return th && th->syn && !th->ack && !th->rst && !th->fin;
 }
 
@@ -223,6 +229,9 @@ int ksvc_nat_register(struct ksvc_net *kn)
 		if (err)
 			goto unregister;
 	}
+	err = ksvc_invalid_register(kn);
+	if (err)
+		goto unregister;
 	return 0;
 
 unregister:
@@ -236,6 +245,7 @@ void ksvc_nat_unregister(struct ksvc_net *kn)
 {
 	int i;
 
+	ksvc_invalid_unregister(kn);
 	for (i = KSVC_HOOKS; i--; )
 		nf_nat_inet_unregister_fn(kn->net, &kn->hooks[i]);
 	nf_ct_netns_put(kn->net, NFPROTO_INET);

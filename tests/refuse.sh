@@ -94,7 +94,15 @@ for i in 4 6; do
 		check_eq "$f, $who: a RST gets no answer" silence "${came[rst=$web:80]}"
 		check_eq "$f, $who: the answers are the node's" "$from" "${came[syn=$empty:80]#* }"
 		check_eq "$f, $who: nothing of that went on, the RST apart" 1 $(($(seen) - before))
-		((no_endpoint += 3, unused_port += 6, unused_address += 4, no_connection += 3))
+
+		before=$(seen)
+		probe "${!who}" "$source" "finack=$web:80" "fin=$web:80" "fin=$empty:80" "finack=$web:81"
+		check_eq "$f, $who: a FIN of no connection, invalid to conntrack, is reset, too" 'reset 0' "${came[finack=$web:80]}"
+		check_match "$f, $who: so is one without ACK" '^reset ' "${came[fin=$web:80]}"
+		check_match "$f, $who: endpoints or not" '^reset ' "${came[fin=$empty:80]}"
+		check_eq "$f, $who: that is all that is done about invalid packets" silence "${came[finack=$web:81]}"
+		check_eq "$f, $who: none but that goes on" 1 $(($(seen) - before))
+		((no_endpoint += 3, unused_port += 6, unused_address += 4, no_connection += 6))
 	done
 done
 check_eq 'F1 is counted' "$no_endpoint" "$(reason no-endpoint)"
@@ -134,6 +142,41 @@ check 'they go on without any endpoint' all_alive
 check_eq 'new ones are refused' '10.96.0.2:80/tcp ECONNREFUSED [fd96::2]:80/tcp ECONNREFUSED' \
 	"$(client "$pod" 10.96.0.2:80/tcp '[fd96::2]:80/tcp' | paste -sd ' ')"
 check 'the others still go on' all_alive
+
+# --- segments outside of the window
+
+on "$node" sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0
+for i in 4 6; do
+	use_family $i
+	probe "$pod" "$pod_addr" "ack=$L${vip}2$R:80"
+	check_eq "$f: a stray ACK is reset even when conntrack does not pick up connections" 'reset 0' "${came[ack=$L${vip}2$R:80]}"
+done
+on "$node" sysctl -qw net.netfilter.nf_conntrack_tcp_loose=1
+
+# far_away NS SOURCE SOURCE-PORT TARGET: two segments into a connection, at least one of which is in nobody's window.
+far_away() {
+	local half
+	for half in data far; do
+		helper "$1" raw.py -p "$3" "$2" "$half=$4" "udp=${4%:*}:9" >/dev/null
+	done
+}
+release
+ctl add-endpoint web4 10.2.0.2:8080
+ctl add-endpoint web6 '[fd02::2]:8080'
+hold "$pod" 10.96.0.2:80/tcp '[fd96::2]:80/tcp'
+for i in 4 6; do
+	use_family $i
+	port=$(on "$pod" ss -Hnt state established "dst $L${vip}2$R" | awk '{ sub(/.*:/, "", $3); print $3 }')
+	before=$(reason invalid)
+	far_away "$srv" "${ep}2" 8080 "$L$pod_addr$R:$port"
+	check "$f: a segment of the endpoint outside of the window is counted" [ "$(reason invalid)" -gt "$before" ]
+	check "$f: it does not make the client reset the connection" all_alive
+	before=$(reason invalid)
+	far_away "$pod" "$pod_addr" "$port" "$L${vip}2$R:80"
+	check "$f: the same with one of the client" [ "$(reason invalid)" -gt "$before" ]
+	check "$f: which does not go astray either" all_alive
+done
+release
 
 # Without service CIDRs, their other addresses are nobody's business.
 ctl set service-cidr ''

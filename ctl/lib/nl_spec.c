@@ -233,6 +233,8 @@ static const struct {
 		"no-connection", "reset: a TCP segment to a VIP that belongs to no connection" },
 	[KSVC_REASON_NAT_FAILED] = {
 		"nat-failed", "dropped: conntrack could not take the translation" },
+	[KSVC_REASON_INVALID] = {
+		"invalid", "dropped: of a connection to a VIP, but invalid to conntrack" },
 };
 
 static const char *const events[] = {

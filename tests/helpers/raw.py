@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Sends hand-made packets and tells what comes back for each.
 
-usage: raw.py SOURCE PROBE...
+usage: raw.py [-p PORT] SOURCE PROBE...
 
-SOURCE is an address of this machine. A PROBE is KIND=ADDR:PORT or KIND=ADDR:PORT:TTL, where KIND is udp, sctp (an INIT),
-echo (ICMP; PORT is its identifier) or a TCP segment: syn, ack, data, finack, fin, rst. The last probe must be one that
+SOURCE is an address of this machine; source ports ascend from PORT (40000) on. A PROBE is KIND=ADDR:PORT or KIND=ADDR:PORT:TTL, where KIND is udp, sctp (an INIT),
+echo (ICMP; PORT is its identifier) or a TCP segment: syn, ack, data, far (data, half the
+sequence space away from that), finack, fin, rst. The last probe must be one that
 gets an answer: when that has come, those of the others are no longer waited for. Probes that are answered wrongly, with
 addresses or ports that are not theirs, count as not answered.
 
@@ -23,7 +24,7 @@ import struct
 import sys
 
 SEQ, ACK = 0x10000000, 0x20000000
-FLAGS = {'fin': 0x01, 'syn': 0x02, 'rst': 0x04, 'ack': 0x10, 'data': 0x18, 'finack': 0x11}
+FLAGS = {'fin': 0x01, 'syn': 0x02, 'rst': 0x04, 'ack': 0x10, 'data': 0x18, 'far': 0x18, 'finack': 0x11}
 PAYLOAD = b'sixteen bytes...'
 PACKET_OUTGOING = 4
 ETH_P_ALL = 3
@@ -88,8 +89,9 @@ class Probe:
         else:
             self.proto = socket.IPPROTO_TCP
             flags = FLAGS[self.kind]
-            payload = PAYLOAD if self.kind == 'data' else b''
-            tcp = ports + struct.pack('!IIBBHHH', SEQ, ACK if flags & 0x10 else 0, 5 << 4, flags, 8192, 0, 0)
+            seq = SEQ ^ (1 << 31) if self.kind == 'far' else SEQ
+            payload = PAYLOAD if flags & 0x08 else b''
+            tcp = ports + struct.pack('!IIBBHHH', seq, ACK if flags & 0x10 else 0, 5 << 4, flags, 8192, 0, 0)
             self.body = self.summed(tcp + payload, 16)
         size = len(self.body)
         if v6:
@@ -173,12 +175,17 @@ class Packet:
 
 
 def main():
-    source, texts = sys.argv[1], sys.argv[2:]
+    arguments = sys.argv[1:]
+    port = 40000
+    if arguments[0] == '-p':
+        port = int(arguments[1])
+        del arguments[:2]
+    source, *texts = arguments
     # What is sent from one CPU stays in order.
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     listener = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-    probes = [Probe(text, source, 40000 + number) for number, text in enumerate(texts)]
+    probes = [Probe(text, source, port + number) for number, text in enumerate(texts)]
     for probe in probes:
         probe.send()
     patience = 5 * int(os.environ.get('KSVC_SLOW', '1'))

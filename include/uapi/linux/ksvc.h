@@ -80,6 +80,9 @@ enum ksvc_verdict {
  * @KSVC_REASON_NO_CONNECTION: reset; a TCP segment to a frontend that opens no
  *   connection and belongs to none.
  * @KSVC_REASON_NAT_FAILED: drop; conntrack could not take the translation.
+ * @KSVC_REASON_INVALID: drop; of a connection to a frontend, in either
+ *   direction, but conntrack finds it invalid (outside the window, a wrong
+ *   checksum) and does not translate it.
  */
 enum ksvc_reason {
 	KSVC_REASON_NO_SERVICE,
@@ -89,6 +92,7 @@ enum ksvc_reason {
 	KSVC_REASON_UNUSED_ADDRESS,
 	KSVC_REASON_NO_CONNECTION,
 	KSVC_REASON_NAT_FAILED,
+	KSVC_REASON_INVALID,
 };
 
 enum ksvc_event {
