@@ -29,7 +29,8 @@ struct plan {
 	u64 n_endpoints;
 	u64 n_frontends;
 	u32 changes;
-	bool claimed;			/* a frontend is new, or another service's */
+	bool sweep;			/* conntrack has entries to lose, perhaps */
+	u32 affinity;			/* services that want records */
 };
 
 int ksvc_key_cmp(const void *a, const void *b)
@@ -37,9 +38,9 @@ int ksvc_key_cmp(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct ksvc_key));
 }
 
-bool ksvc_frontends_have(const struct ksvc_key *frontends, u32 n, const struct ksvc_key *key)
+bool ksvc_frontends_have(const struct ksvc_front *frontends, u32 n, const struct ksvc_key *key)
 {
-	return bsearch(key, frontends, n, sizeof(*key), ksvc_key_cmp);
+	return bsearch(key, frontends, n, sizeof(*frontends), ksvc_key_cmp);
 }
 
 static struct ksvc_table *live_table(const struct ksvc_net *kn)
@@ -57,6 +58,11 @@ static struct ksvc_key vip_of(const struct ksvc_key *key)
 	struct ksvc_key vip = { .addr = key->addr, .family = key->family };
 
 	return vip;
+}
+
+static bool is_node_port(const struct ksvc_front *front)
+{
+	return front->class == KSVC_CLASS_NODE_PORT;
 }
 
 static const char *protocol_name(u8 protocol)
@@ -85,16 +91,17 @@ static bool gives_up(struct ksvc_txn *txn, const struct ksvc_ident *ident,
 	if (!change || change->same)
 		return false;
 	return change->delete ||
-	       !ksvc_frontends_have(change->frontends, change->n_frontends, key);
+	       !ksvc_frontends_have(change->spec.frontends, change->spec.n_frontends, key);
 }
 
-/* Allocates the entry of a frontend that the service does not have yet, and
- * one for its VIP if that may be new.
+/* Allocates the entry of a frontend that the service does not have yet, or not
+ * with that class, and one for its VIP if that may be new.
  */
 static int claim(struct plan *plan, struct ksvc_change *change, u32 i,
 		 struct netlink_ext_ack *extack)
 {
-	const struct ksvc_key *key = &change->frontends[i];
+	const struct ksvc_front *front = &change->spec.frontends[i];
+	const struct ksvc_key *key = &front->key;
 	const struct ksvc_key vip = vip_of(key);
 	struct ksvc_frontend *fe;
 
@@ -102,9 +109,9 @@ static int claim(struct plan *plan, struct ksvc_change *change, u32 i,
 	if (fe) {
 		const struct ksvc_ident *owner = owner_of(plan->kn, fe)->ident;
 
-		if (owner == change->ident)
+		if (owner == change->ident && fe->class == front->class)
 			return 0;
-		if (!gives_up(plan->txn, owner, key))
+		if (owner != change->ident && !gives_up(plan->txn, owner, key))
 			return refuse_taken(extack, key, owner);
 	}
 	fe = ksvc_table_find(plan->claims, key);
@@ -115,11 +122,14 @@ static int claim(struct plan *plan, struct ksvc_change *change, u32 i,
 	if (!fe)
 		return -ENOMEM;
 	fe->key = *key;
+	fe->class = front->class;
 	RCU_INIT_POINTER(fe->svc, change->svc);
 	change->entries[2 * i] = fe;
 	ksvc_table_insert(plan->claims, fe);
-	plan->claimed = true;
+	plan->sweep = true;
 
+	if (is_node_port(front))
+		return ksvc_ports_reserve(plan->kn);
 	if (plan->live && ksvc_table_find(plan->live, &vip))
 		return 0;
 	fe = kzalloc(sizeof(*fe), GFP_KERNEL_ACCOUNT);
@@ -128,6 +138,22 @@ static int claim(struct plan *plan, struct ksvc_change *change, u32 i,
 	fe->key = vip;
 	change->entries[2 * i + 1] = fe;
 	return 0;
+}
+
+/* C1: endpoints changed, and conntrack may hold on to one that left. */
+static bool needs_reconciliation(const struct ksvc_svc *old, const struct ksvc_svc *new)
+{
+	bool reset = new->features.flags & KSVC_SERVICE_FLAGS_RESET;
+	u32 i;
+
+	for (i = 0; i < new->n_frontends; i++)
+		reset |= new->frontends[i].key.protocol != IPPROTO_TCP;
+	if (!reset)
+		return false;
+	for (i = 0; i < old->n_endpoints; i++)
+		if (!ksvc_svc_find(new, &old->endpoints[i]))
+			return true;
+	return old->n_endpoints != new->n_endpoints;
 }
 
 static int build(struct plan *plan, struct ksvc_change *change)
@@ -142,16 +168,16 @@ static int build(struct plan *plan, struct ksvc_change *change)
 	if (change->delete)
 		return 0;
 
-	change->svc = ksvc_svc_build(change->ident, change->frontends, change->n_frontends,
-				     change->endpoints, change->n_endpoints);
+	change->svc = ksvc_svc_build(change->ident, &change->spec);
 	if (IS_ERR(change->svc)) {
 		int err = PTR_ERR(change->svc);
 
 		change->svc = NULL;
 		return err;
 	}
-	plan->n_frontends += change->n_frontends;
-	plan->n_endpoints += change->n_endpoints;
+	plan->n_frontends += change->spec.n_frontends;
+	plan->n_endpoints += change->spec.n_endpoints;
+	plan->affinity += !!change->svc->affinity_owner;
 	plan->n_services++;
 	if (old && ksvc_svc_equal(old, change->svc)) {
 		change->same = true;
@@ -159,7 +185,8 @@ static int build(struct plan *plan, struct ksvc_change *change)
 		change->svc = NULL;
 		return 0;
 	}
-	change->entries = kvcalloc(change->n_frontends, 2 * sizeof(*change->entries),
+	plan->sweep |= old && needs_reconciliation(old, change->svc);
+	change->entries = kvcalloc(change->spec.n_frontends, 2 * sizeof(*change->entries),
 				   GFP_KERNEL);
 	return change->entries ? 0 : -ENOMEM;
 }
@@ -196,7 +223,7 @@ static u32 count_frontends(const struct ksvc_txn *txn)
 
 	list_for_each_entry(change, &txn->changes, list)
 		if (!change->delete)
-			n += change->n_frontends;
+			n += change->spec.n_frontends;
 	return n;
 }
 
@@ -233,7 +260,7 @@ static int prepare(struct plan *plan, struct netlink_ext_ack *extack)
 	if (!plan->claims)
 		return -ENOMEM;
 	list_for_each_entry(change, &plan->txn->changes, list) {
-		for (i = 0; change->svc && i < change->n_frontends; i++) {
+		for (i = 0; change->svc && i < change->spec.n_frontends; i++) {
 			err = claim(plan, change, i, extack);
 			if (err)
 				return err;
@@ -244,6 +271,9 @@ static int prepare(struct plan *plan, struct netlink_ext_ack *extack)
 		cond_resched();
 	}
 	err = ksvc_names_reserve(&plan->kn->names, plan->n_services);
+	if (!err && plan->affinity && !rcu_access_pointer(plan->kn->affinity))
+		err = ksvc_affinity_reserve(plan->kn,
+					    ksvc_settings_get(plan->kn)->affinity_entries);
 	return err ?: reserve_table(plan);
 }
 
@@ -264,7 +294,7 @@ static void take_back(struct plan *plan)
 	u32 i;
 
 	list_for_each_entry(change, &plan->txn->changes, list) {
-		for (i = 0; change->entries && i < 2 * change->n_frontends; i++)
+		for (i = 0; change->entries && i < 2 * change->spec.n_frontends; i++)
 			kfree(change->entries[i]);
 		kvfree(change->entries);
 		change->entries = NULL;
@@ -279,50 +309,88 @@ static void take_back(struct plan *plan)
 	kvfree(plan->table);
 }
 
+static void unlink(struct ksvc_table *table, struct ksvc_frontend *fe)
+{
+	ksvc_table_remove(table, fe);
+	kfree_rcu(fe, rcu);
+}
+
+/* What a VIP knows of its frontends, when one of a version comes or goes. */
+static void count_in_vip(struct ksvc_frontend *vip, const struct ksvc_front *front,
+			 const struct ksvc_svc *svc, int by)
+{
+	const struct ksvc_set *set = &svc->sets[KSVC_CLUSTER][ksvc_family_index(vip->key.family)];
+
+	vip->users += by;
+	if (front->class == KSVC_CLASS_CLUSTER_IP)
+		WRITE_ONCE(vip->cluster_ips, vip->cluster_ips + by);
+	if (set->n)
+		WRITE_ONCE(vip->usable, vip->usable + by);
+}
+
+static void add_to_vip(struct ksvc_net *kn, struct ksvc_table *table,
+		       const struct ksvc_front *front, const struct ksvc_svc *svc,
+		       struct ksvc_frontend **entry)
+{
+	struct ksvc_key key = vip_of(&front->key);
+	struct ksvc_frontend *vip = ksvc_table_find(table, &key);
+
+	if (!vip) {
+		vip = *entry;
+		*entry = NULL;
+		ksvc_table_insert(table, vip);
+		kn->n_vips++;
+	}
+	count_in_vip(vip, front, svc, 1);
+}
+
+/* Points the frontend's entry to the version. Its VIP counts it from now on,
+ * besides the version before, which drop_frontend() takes off.
+ */
 static void add_frontend(struct ksvc_net *kn, struct ksvc_table *table,
 			 struct ksvc_change *change, u32 i)
 {
+	const struct ksvc_front *front = &change->spec.frontends[i];
 	struct ksvc_frontend **entry = &change->entries[2 * i];
-	struct ksvc_key vip = vip_of(&change->frontends[i]);
-	struct ksvc_frontend *fe;
+	struct ksvc_frontend *fe = ksvc_table_find(table, &front->key), *new = entry[0];
 
-	fe = ksvc_table_find(table, &change->frontends[i]);
-	if (fe) {
+	if (fe && fe->class == front->class) {
 		rcu_assign_pointer(fe->svc, change->svc);
-		return;
+	} else {
+		entry[0] = NULL;
+		memset(new->node, 0, sizeof(new->node));	/* was among the claims */
+		ksvc_table_insert(table, new);			/* before fe */
+		if (fe)
+			unlink(table, fe);
+		else
+			kn->n_frontends++;
 	}
-	fe = ksvc_table_find(table, &vip);
-	if (!fe) {
-		fe = entry[1];
-		entry[1] = NULL;
-		ksvc_table_insert(table, fe);
-		kn->n_vips++;
-	}
-	fe->users++;
-	fe = entry[0];
-	entry[0] = NULL;
-	memset(fe->node, 0, sizeof(fe->node));	/* was among the claims */
-	ksvc_table_insert(table, fe);
-	kn->n_frontends++;
+	if (is_node_port(front))
+		ksvc_ports_add(kn, front->key.port);
+	else
+		add_to_vip(kn, table, front, change->svc, &entry[1]);
 }
 
+/* A frontend of a version that goes: its entry too, unless it is another's. */
 static void drop_frontend(struct ksvc_net *kn, struct ksvc_table *table,
-			  const struct ksvc_svc *old, const struct ksvc_key *key)
+			  const struct ksvc_svc *old, const struct ksvc_front *front)
 {
-	struct ksvc_frontend *fe = ksvc_table_find(table, key);
-	struct ksvc_key vip = vip_of(key);
+	struct ksvc_frontend *fe = ksvc_table_find(table, &front->key);
+	struct ksvc_key key = vip_of(&front->key);
 
-	if (owner_of(kn, fe) != old)
-		return;		/* another service took it over */
-	ksvc_table_remove(table, fe);
-	kfree_rcu(fe, rcu);
-	kn->n_frontends--;
-
-	fe = ksvc_table_find(table, &vip);
-	if (--fe->users)
+	if (owner_of(kn, fe) == old) {
+		unlink(table, fe);
+		kn->n_frontends--;
+	}
+	if (is_node_port(front)) {
+		ksvc_ports_del(kn, table, front->key.port);
 		return;
-	ksvc_table_remove(table, fe);
-	kfree_rcu(fe, rcu);
+	}
+	fe = ksvc_table_find(table, &key);
+	count_in_vip(fe, front, old, -1);
+	if (fe->users)
+		return;
+	unlink(table, fe);
 	kn->n_vips--;
 }
 
@@ -346,7 +414,7 @@ static void retire(struct ksvc_net *kn, struct ksvc_table *table, struct ksvc_ch
 	}
 	ksvc_nl_notify_service(kn, ident, change->svc, !old ? KSVC_EVENT_ADDED :
 			       change->delete ? KSVC_EVENT_DELETED : KSVC_EVENT_CHANGED);
-	ident->svc = change->svc;
+	smp_store_release(&ident->svc, change->svc);
 	change->svc = NULL;
 	if (old)
 		ksvc_svc_free_rcu(old);
@@ -371,7 +439,7 @@ static void publish(struct plan *plan)
 		plan->table = NULL;
 	}
 	list_for_each_entry(change, &plan->txn->changes, list) {
-		for (i = 0; change->svc && i < change->n_frontends; i++)
+		for (i = 0; change->svc && i < change->spec.n_frontends; i++)
 			add_frontend(kn, table, change, i);
 		cond_resched();
 	}
@@ -382,7 +450,7 @@ static void publish(struct plan *plan)
 		cond_resched();
 	}
 	kn->n_endpoints = plan->n_endpoints;
-	if (plan->claimed)
+	if (plan->sweep)
 		ksvc_sweep(kn);
 	ksvc_nl_notify_commit(kn, plan->changes);
 }
@@ -472,6 +540,8 @@ void ksvc_config_exit(struct ksvc_net *kn)
 	struct ksvc_ident *ident;
 	unsigned long id;
 
+	ksvc_affinity_exit(kn);
+	kfree(kn->node_ports);
 	mutex_lock(&kn->mutex);
 	list_for_each_entry_safe(txn, next, &kn->txns, list)
 		ksvc_txn_free(txn);

@@ -75,4 +75,21 @@ char *ksvc_compat_extack_buf(void);
 #define ksvc_assign_str(dst, src)	__assign_str(dst)
 #endif
 
+/* "netfilter: nf_conntrack_helper: add refcounting from datapath" and its
+ * series, 7.2: registering copies the helper, and connections hold references.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+#define ksvc_helper_register(template, helper) ({			\
+	int __err = nf_conntrack_helper_register(template);		\
+									\
+	*(helper) = __err ? NULL : (template);				\
+	__err;								\
+})
+#define ksvc_helper_get(helper)	true
+#else
+#define ksvc_helper_register(template, helper)	\
+	nf_conntrack_helper_register(template, helper)
+#define ksvc_helper_get(helper)	refcount_inc_not_zero(&(helper)->ct_refcnt)
+#endif
+
 #endif /* _KSVC_COMPAT_H */

@@ -94,9 +94,9 @@ static int parse_interface(const struct ksvc_net *kn, const struct nlattr *attr,
 }
 
 static int put_choice(struct sk_buff *skb, const struct ksvc_net *kn, const struct flow *flow,
-		      const struct ksvc_endpoint *ep, bool chosen)
+		      const struct ksvc_decision *d, const struct ksvc_endpoint *ep, bool chosen)
 {
-	bool masquerade = ksvc_masquerade(kn, &flow->tuple, flow->in, ep);
+	bool masquerade = ksvc_masquerade(kn, &flow->tuple, flow->in, d, ep);
 	struct nlattr *nest = nla_nest_start(skb, KSVC_A_EXPLAIN_ENDPOINT);
 
 	if (!nest)
@@ -132,14 +132,15 @@ static int put_answer(struct sk_buff *skb, struct netlink_callback *cb,
 	if (!first &&
 	    (nla_put_u32(skb, KSVC_A_EXPLAIN_VERDICT, d->verdict) ||
 	     nla_put_u32(skb, KSVC_A_EXPLAIN_REASON, d->reason) ||
+	     nla_put_u32(skb, KSVC_A_EXPLAIN_RULE, d->rule) ||
 	     (d->svc && nla_put_string(skb, KSVC_A_EXPLAIN_SERVICE, d->svc->ident->name))))
 		goto cancel;
 	if (flow->tuple.src.u.all && d->verdict == KSVC_VERDICT_DNAT)
-		chosen = ksvc_choose(d, &flow->tuple);
+		chosen = ksvc_choose(kn, d, &flow->tuple, true);
 	for (; d->verdict == KSVC_VERDICT_DNAT && *pos < d->set->n && !err; *pos += !err) {
 		const struct ksvc_endpoint *ep = &d->svc->endpoints[d->set->first + *pos];
 
-		err = put_choice(skb, kn, flow, ep, ep == chosen);
+		err = put_choice(skb, kn, flow, d, ep, ep == chosen);
 	}
 	if (err && *pos == first)
 		goto cancel;

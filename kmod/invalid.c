@@ -9,66 +9,81 @@
 
 #include <linux/netfilter_ipv4.h>
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_l4proto.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "trace.h"
 
-static const struct ksvc_svc *find_service(const struct ksvc_net *kn,
-					   const struct nf_conntrack_tuple *tuple)
+static bool is_frontend(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple)
 {
-	const struct ksvc_frontend *fe;
+	const struct ksvc_table *table = rcu_dereference(kn->table);
 	struct ksvc_key key;
 
 	ksvc_key_fill(&key, tuple);
-	fe = ksvc_table_find(rcu_dereference(kn->table), &key);
-	return fe ? rcu_dereference(fe->svc) : NULL;
+	if (ksvc_table_find(table, &key))
+		return true;
+	memset(&key.addr, 0, sizeof(key.addr));
+	return ksvc_table_find(table, &key);
 }
 
-/* Whether the tuple, of either direction, is that of a connection that a
- * frontend's address was translated for. *svc is that frontend's service, or
- * if there is no connection the one that the tuple itself is for.
+/* Whether the tuple, of either direction, is that of a connection; *ours, of
+ * one to a frontend whose destination was translated.
  */
 static bool find_connection(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
-			    const struct ksvc_svc **svc)
+			    bool *ours)
 {
 	struct nf_conntrack_tuple_hash *h;
 	struct nf_conn *ct;
-	bool translated;
 
+	*ours = false;
 	h = nf_conntrack_find_get(kn->net, &nf_ct_zone_dflt, tuple);
-	if (!h) {
-		*svc = find_service(kn, tuple);
+	if (!h)
 		return false;
-	}
 	ct = nf_ct_tuplehash_to_ctrack(h);
-	*svc = find_service(kn, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple);
-	translated = *svc && test_bit(IPS_DST_NAT_BIT, &ct->status);
-	if (!translated)
-		*svc = NULL;
+	*ours = test_bit(IPS_DST_NAT_BIT, &ct->status) &&
+		is_frontend(kn, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple);
 	nf_ct_put(ct);
-	return translated;
+	return true;
+}
+
+/* F14 */
+static bool drops_all(const struct ksvc_net *kn, const struct nf_hook_state *state,
+		      const struct nf_conntrack_tuple *tuple)
+{
+	return rcu_dereference(kn->settings)->drop_invalid && state->in &&
+	       !nf_tcp_pernet(kn->net)->tcp_be_liberal &&
+	       !ksvc_addr_is_local(kn, state->pf, &tuple->dst.u3);
+}
+
+static bool is_reset(const struct sk_buff *skb, u8 family)
+{
+	struct tcphdr buf;
+	const struct tcphdr *th = ksvc_tcp_header(skb, family, &buf);
+
+	return !th || th->rst;
 }
 
 static noinline unsigned int refuse_invalid(const struct ksvc_net *kn, struct sk_buff *skb,
 					    const struct nf_hook_state *state)
 {
-	struct ksvc_decision d = { .verdict = KSVC_VERDICT_DROP, .reason = KSVC_REASON_INVALID };
+	const char *in = state->in ? state->in->name : NULL;
 	struct nf_conntrack_tuple tuple;
-	struct tcphdr buf;
-	const struct tcphdr *th;
+	struct ksvc_decision d = {};
+	bool ours;
 
 	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), state->pf, state->net, &tuple))
 		return NF_ACCEPT;
-	if (!find_connection(kn, &tuple, &d.svc)) {
-		if (!d.svc || tuple.dst.protonum != IPPROTO_TCP)
+	if (!find_connection(kn, &tuple, &ours) && tuple.dst.protonum == IPPROTO_TCP &&
+	    !is_reset(skb, state->pf))
+		ksvc_decide(kn, &tuple, in, true, &d);
+	if (d.verdict != KSVC_VERDICT_RESET) {
+		if (!ours && !drops_all(kn, state, &tuple))
 			return NF_ACCEPT;
-		th = ksvc_tcp_header(skb, state->pf, &buf);
-		if (!th || th->rst)
-			return NF_ACCEPT;
-		d.verdict = KSVC_VERDICT_RESET;
-		d.reason = KSVC_REASON_NO_CONNECTION;
+		d.verdict = KSVC_VERDICT_DROP;
+		d.reason = KSVC_REASON_INVALID;
 	}
 	this_cpu_inc(kn->counters->reason[d.reason]);
 	trace_ksvc_verdict(state->net, &tuple, &d);

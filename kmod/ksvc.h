@@ -17,6 +17,7 @@
 #ifndef _KSVC_H
 #define _KSVC_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
@@ -32,6 +33,7 @@
 struct net;
 struct netlink_ext_ack;
 struct nf_hook_state;
+struct nf_conn;
 struct sk_buff;
 struct tcphdr;
 
@@ -56,9 +58,20 @@ static inline bool ksvc_key_equal(const struct ksvc_key *a, const struct ksvc_ke
 	return a->tail == b->tail && nf_inet_addr_cmp(&a->addr, &b->addr);
 }
 
+/* A frontend as a service has it. */
+struct ksvc_front {
+	struct ksvc_key key;		/* node ports: address 0 */
+	u32 class;			/* KSVC_CLASS_* */
+};
+
 /* What a request says of an endpoint; the rest stays as it is. */
 #define KSVC_GIVEN_WEIGHT	BIT(0)
 #define KSVC_GIVEN_FLAGS	BIT(1)
+
+/* Live connections of an endpoint, where the scheduler wants to know. */
+struct ksvc_load {
+	atomic_t active;
+};
 
 /* An endpoint as one service version has it. */
 struct ksvc_endpoint {
@@ -71,8 +84,10 @@ struct ksvc_endpoint {
 		u32 slot;	/* counter in the ident */
 		u32 given;	/* in a request: KSVC_GIVEN_* */
 	};
+	u32 born;		/* tells it from others that had its slot */
 	u64 __percpu *connections;
 	u64 base;		/* what the counter had when the endpoint came */
+	struct ksvc_load *load;	/* NULL unless the scheduler is lc */
 };
 
 /* Sends hashes that fall into an entry's upper part, from threshold on, to
@@ -83,14 +98,50 @@ struct ksvc_alias {
 	u32 other;
 };
 
-/* A run of a version's endpoints, all of which may be chosen. */
+/* A run of a version's endpoints, all of which may be chosen. Which member of
+ * the union it has depends on the scheduler.
+ */
 struct ksvc_set {
 	u32 first;
 	u32 n;
-	struct ksvc_alias *alias;	/* NULL: all weigh the same */
+	u32 size;			/* of maglev's table; wrr: sum of the weights */
+	u32 stride;			/* wrr */
+	union {
+		void *data;
+		struct ksvc_alias *alias;	/* random, sh; NULL: all weigh the same */
+		u32 *sums;			/* wrr: of the weights so far */
+		u16 *maglev;
+	};
 };
 
 enum { KSVC_V4, KSVC_V6, KSVC_FAMILIES };
+enum { KSVC_CLUSTER, KSVC_LOCAL, KSVC_SETS };
+
+struct ksvc_prefix {
+	union nf_inet_addr addr;
+	union nf_inet_addr mask;
+	u8 family;
+	u8 length;
+	u8 covered;		/* in a service's ranges: by another one */
+};
+
+struct ksvc_features {
+	u32 flags;		/* KSVC_SERVICE_FLAGS_* */
+	u32 affinity;		/* seconds, 0: none */
+	u32 scheduler;		/* KSVC_SCHEDULER_* */
+	u32 maglev_size;	/* 0: as many as the endpoints want */
+};
+
+/* A service as somebody describes it. */
+struct ksvc_spec {
+	struct ksvc_front *frontends;
+	struct ksvc_endpoint *endpoints;
+	struct ksvc_prefix *ranges;
+	u32 n_frontends;
+	u32 n_endpoints;
+	u32 n_ranges;
+	struct ksvc_features features;
+};
 
 static inline unsigned int ksvc_family_index(u8 nfproto)
 {
@@ -98,14 +149,21 @@ static inline unsigned int ksvc_family_index(u8 nfproto)
 }
 
 struct ksvc_svc {
-	struct ksvc_set cluster[KSVC_FAMILIES];
+	struct ksvc_set sets[KSVC_SETS][KSVC_FAMILIES];
 	u64 __percpu *connections;
+	struct ksvc_features features;
+	u64 affinity_owner;		/* of its clients' records; 0: none */
 	struct ksvc_ident *ident;	/* a reference */
-	struct ksvc_key *frontends;	/* sorted, in this allocation */
+	u32 *by_slot;			/* index + 1 of the endpoint; NULL if not wanted */
+	u32 n_slots;
+	struct ksvc_front *frontends;	/* sorted, in this allocation */
+	struct ksvc_prefix *ranges;	/* likewise; those not covered first */
 	u32 n_frontends;
 	u32 n_endpoints;
+	u32 n_ranges;
+	u32 open_ranges[KSVC_FAMILIES];	/* not covered; 0: everybody is let in */
 	struct rcu_head rcu;
-	/* by family, those that may be chosen first, address, port */
+	/* by family, rank (see service.c), address, port */
 	struct ksvc_endpoint endpoints[];
 };
 
@@ -124,11 +182,13 @@ struct ksvc_named {
 
 struct ksvc_segment {
 	u64 __percpu *cells;
+	struct ksvc_load *loads;	/* NULL until the scheduler is lc */
 	u32 n;
 };
 
 struct ksvc_ident {
 	refcount_t refs;
+	atomic_t turn;			/* of rr and wrr */
 	struct ksvc_svc *svc;		/* in force; NULL before and after */
 	struct ksvc_segment *segments;	/* counters; cell 0 is the service's */
 	u32 n_segments;
@@ -142,7 +202,14 @@ struct ksvc_ident {
 struct ksvc_frontend {
 	struct hlist_node node[2];	/* of the current and the other table */
 	struct ksvc_key key;
-	u32 users;			/* of a VIP: its frontends */
+	union {
+		u32 class;		/* KSVC_CLASS_* */
+		struct {		/* of a VIP, its frontends: */
+			u32 users;
+			u32 cluster_ips;
+			u32 usable;	/* those with endpoints */
+		};
+	};
 	struct ksvc_svc __rcu *svc;	/* NULL for a VIP */
 	struct rcu_head rcu;
 };
@@ -155,11 +222,16 @@ struct ksvc_table {
 	struct hlist_head buckets[];
 };
 
-struct ksvc_prefix {
-	union nf_inet_addr addr;
-	union nf_inet_addr mask;
+#define KSVC_AFFINITY_WAYS 8
+
+/* Which endpoint a client got last. */
+struct ksvc_record {
+	union nf_inet_addr client;
+	u64 owner;			/* ksvc_svc::affinity_owner; 0: free */
+	u64 used;			/* jiffies of the last new connection */
+	u32 slot, born;			/* the endpoint's */
+	u32 id;				/* the service's, for dumps */
 	u8 family;
-	u8 length;
 };
 
 /* A name or a prefix of names, compared as two masked words. */
@@ -177,13 +249,19 @@ struct ksvc_settings {
 	struct rcu_head rcu;
 	struct ksvc_list *cluster_cidrs;	/* each NULL if empty */
 	struct ksvc_list *service_cidrs;
+	struct ksvc_list *nodeport_addresses;
 	struct ksvc_ifname *pod_interfaces;
 	u32 n_pod_interfaces;
 	bool detector[KSVC_FAMILIES];		/* pods can be told apart */
+	bool nodeport_list[KSVC_FAMILIES];	/* has entries of the family */
 	bool masquerade_all;
+	bool localhost_nodeports;
+	bool drop_invalid;
+	bool ping;
+	u32 affinity_entries;
 };
 
-#define KSVC_REASONS (KSVC_REASON_INVALID + 1)
+#define KSVC_REASONS (KSVC_REASON_ECHO + 1)
 
 struct ksvc_counters {
 	u64 reason[KSVC_REASONS];
@@ -198,12 +276,16 @@ struct ksvc_net {
 	struct ksvc_table __rcu *table;
 	struct ksvc_settings __rcu *settings;
 	struct ksvc_counters __percpu *counters;
+	struct ksvc_affinity __rcu *affinity;	/* NULL until a service wants it */
+	unsigned long *node_ports;	/* a bit for each; NULL until there is one */
+	u32 n_node_ports;		/* frontends */
 	struct net *net;
 	struct nf_hook_ops hooks[KSVC_HOOKS];
 
 	/* configuration */
 	struct mutex mutex;
 	bool active;			/* hooks are registered; stays true */
+	bool gone;			/* and will not be again */
 	u64 generation;
 	struct xarray services;		/* id -> ksvc_ident */
 	struct ksvc_names names;	/* of ksvc_ident; counts the services */
@@ -212,12 +294,13 @@ struct ksvc_net {
 	u32 n_endpoints;
 	unsigned long resize_cookie;	/* grace period of the last resize */
 	struct list_head txns;
-	struct work_struct sweep;
+	struct delayed_work sweep;
 };
 
 struct ksvc_decision {
 	u8 verdict;			/* KSVC_VERDICT_* */
 	u8 reason;			/* KSVC_REASON_* */
+	u8 rule;			/* KSVC_RULE_* */
 	bool masquerade;
 	const struct ksvc_svc *svc;	/* NULL if the destination is no frontend */
 	const struct ksvc_set *set;	/* of dnat: those that may be chosen */
@@ -240,25 +323,71 @@ void ksvc_table_move(struct ksvc_table *from, struct ksvc_table *to);
 bool ksvc_list_match(const struct ksvc_list *list, u8 family,
 		     const union nf_inet_addr *addr);
 
+bool ksvc_prefix_match(const struct ksvc_prefix *p, u8 family, const union nf_inet_addr *addr);
+
+/* ranges.c */
+void ksvc_ranges_arrange(struct ksvc_svc *svc);
+bool ksvc_ranges_match(const struct ksvc_svc *svc, u8 family, const union nf_inet_addr *addr);
+
+/* ports.c */
+int ksvc_ports_reserve(struct ksvc_net *kn);
+void ksvc_ports_add(struct ksvc_net *kn, __be16 port);
+void ksvc_ports_del(struct ksvc_net *kn, const struct ksvc_table *table, __be16 port);
+bool ksvc_ports_avoid(const struct ksvc_net *kn, u32 hash, __be16 *min, __be16 *max);
+
+/* schedule.c */
+int ksvc_schedule_prepare(const struct ksvc_svc *svc, struct ksvc_set *set);
+u32 ksvc_schedule(const struct ksvc_svc *svc, const struct ksvc_set *set,
+		  const struct nf_conntrack_tuple *tuple, bool peek);
+
+/* maglev.c */
+bool ksvc_maglev_valid(u32 size);
+u32 ksvc_maglev_size(u32 wanted, u32 n);
+int ksvc_maglev_fill(u16 *table, u32 size, const struct ksvc_endpoint *ep, u32 n);
+u32 ksvc_maglev_hash(const struct nf_conntrack_tuple *tuple);
+
+/* affinity.c */
+bool ksvc_affinity_read(const struct ksvc_net *kn, u32 index,
+			struct ksvc_record copy[KSVC_AFFINITY_WAYS]);
+void ksvc_affinity_forget(struct ksvc_net *kn, u64 owner, u8 family,
+			  const union nf_inet_addr *client);
+u64 ksvc_affinity_left(const struct ksvc_record *r, const struct ksvc_svc *svc);
+u64 ksvc_affinity_new_owner(void);
+int ksvc_affinity_reserve(struct ksvc_net *kn, u32 entries);
+void ksvc_affinity_exit(struct ksvc_net *kn);
+u32 ksvc_affinity_choose(const struct ksvc_net *kn, const struct ksvc_svc *svc,
+			 const struct ksvc_set *set, const struct nf_conntrack_tuple *tuple,
+			 bool peek);
+
+/* load.c */
+int ksvc_load_init(void);
+void ksvc_load_exit(void);
+void ksvc_load_track(struct nf_conn *ct, const struct ksvc_svc *svc,
+		     const struct ksvc_endpoint *ep);
+
 /* select.c */
 int ksvc_alias_fill(struct ksvc_alias *alias, const struct ksvc_endpoint *ep, u32 n);
-u32 ksvc_select(const struct ksvc_set *set, u32 hash);
+u32 ksvc_alias_select(const struct ksvc_set *set, u32 hash);
 
 /* decide.c */
 void ksvc_key_fill(struct ksvc_key *key, const struct nf_conntrack_tuple *tuple);
 void ksvc_match(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
 		const char *in, struct ksvc_decision *d);
 bool ksvc_masquerade(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
-		     const char *in, const struct ksvc_endpoint *ep);
-const struct ksvc_endpoint *ksvc_choose(const struct ksvc_decision *d,
-					const struct nf_conntrack_tuple *tuple);
+		     const char *in, const struct ksvc_decision *d,
+		     const struct ksvc_endpoint *ep);
+const struct ksvc_endpoint *ksvc_choose(const struct ksvc_net *kn,
+					const struct ksvc_decision *d,
+					const struct nf_conntrack_tuple *tuple, bool peek);
 void ksvc_decide(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
-		 const char *in, struct ksvc_decision *d);
+		 const char *in, bool stray, struct ksvc_decision *d);
 
 /* nat.c */
 bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family,
 			const union nf_inet_addr *addr);
+bool ksvc_addr_is_assigned(const struct ksvc_net *kn, __be32 addr);
 u32 ksvc_flow_hash(const struct nf_conntrack_tuple *tuple);
+u32 ksvc_client_hash(const struct nf_conntrack_tuple *tuple);
 const struct tcphdr *ksvc_tcp_header(const struct sk_buff *skb, u8 family, struct tcphdr *buf);
 int ksvc_nat_register(struct ksvc_net *kn);
 void ksvc_nat_unregister(struct ksvc_net *kn);
@@ -271,6 +400,10 @@ void ksvc_invalid_unregister(struct ksvc_net *kn);
 unsigned int ksvc_refuse(struct sk_buff *skb, const struct nf_hook_state *state,
 			 u8 verdict);
 
+/* echo.c */
+unsigned int ksvc_echo(struct nf_conn *ct, struct sk_buff *skb,
+		       const struct nf_hook_state *state);
+
 /* sweep.c */
 void ksvc_sweep(struct ksvc_net *kn);
 void ksvc_sweep_init(struct ksvc_net *kn);
@@ -279,9 +412,10 @@ void ksvc_sweep_exit(struct ksvc_net *kn);
 /* service.c */
 struct ksvc_ident *ksvc_ident_alloc(const char *name, u32 len);
 void ksvc_ident_put(struct ksvc_ident *ident);
-struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_key *frontends,
-				u32 n_frontends, const struct ksvc_endpoint *endpoints,
-				u32 n_endpoints);
+struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_spec *spec);
+const struct ksvc_endpoint *ksvc_svc_find(const struct ksvc_svc *svc,
+					  const struct ksvc_endpoint *key);
+const struct ksvc_endpoint *ksvc_svc_by_slot(const struct ksvc_svc *svc, u32 slot, u32 born);
 bool ksvc_svc_equal(const struct ksvc_svc *a, const struct ksvc_svc *b);
 void ksvc_svc_free(struct ksvc_svc *svc);
 void ksvc_svc_free_rcu(struct ksvc_svc *svc);
@@ -302,10 +436,7 @@ struct ksvc_change {
 	struct ksvc_ident *ident;	/* a reference */
 	bool delete;
 	bool same;			/* as it is in force, found at commit */
-	struct ksvc_key *frontends;	/* sorted */
-	u32 n_frontends;
-	struct ksvc_endpoint *endpoints;	/* sorted by ksvc_endpoint_cmp() */
-	u32 n_endpoints;
+	struct ksvc_spec spec;		/* sorted frontends and endpoints */
 	struct ksvc_svc *svc;		/* prepared by commit */
 	struct ksvc_frontend **entries;	/* prepared by commit: frontend, VIP, ... */
 };
@@ -327,10 +458,9 @@ struct ksvc_txn *ksvc_txn_alloc(struct ksvc_net *kn, u32 portid, u32 flags);
 void ksvc_txn_free(struct ksvc_txn *txn);
 struct ksvc_change *ksvc_txn_change(struct ksvc_txn *txn, const char *name);
 int ksvc_txn_delete_rest(struct ksvc_net *kn, struct ksvc_txn *txn);
+void ksvc_spec_free(struct ksvc_spec *spec);
 int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u32 mode,
-		 struct ksvc_key *frontends, u32 n_frontends,
-		 struct ksvc_endpoint *endpoints, u32 n_endpoints,
-		 struct netlink_ext_ack *extack);
+		 const struct ksvc_spec *spec, struct netlink_ext_ack *extack);
 int ksvc_txn_del(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
 		 struct netlink_ext_ack *extack);
 int ksvc_txn_put_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
@@ -341,7 +471,7 @@ int ksvc_txn_del_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char
 			   struct netlink_ext_ack *extack);
 
 /* commit.c */
-bool ksvc_frontends_have(const struct ksvc_key *frontends, u32 n, const struct ksvc_key *key);
+bool ksvc_frontends_have(const struct ksvc_front *frontends, u32 n, const struct ksvc_key *key);
 int ksvc_key_cmp(const void *a, const void *b);
 int ksvc_commit(struct ksvc_net *kn, struct ksvc_txn *txn, u32 *changes,
 		struct netlink_ext_ack *extack);

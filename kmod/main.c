@@ -78,6 +78,7 @@ static void __net_exit ksvc_net_pre_exit(struct net *net)
 
 	if (!kn->active)
 		return;
+	WRITE_ONCE(kn->gone, true);
 	ksvc_nat_unregister(kn);
 	ksvc_sweep_exit(kn);
 	atomic_dec(&active_namespaces);
@@ -110,11 +111,16 @@ static int __init ksvc_init(void)
 	err = register_pernet_subsys(&ksvc_net_ops);
 	if (err)
 		goto unregister_notifiers;
-	err = ksvc_nl_init();
+	err = ksvc_load_init();
 	if (err)
 		goto unregister_pernet;
+	err = ksvc_nl_init();
+	if (err)
+		goto exit_load;
 	return 0;
 
+exit_load:
+	ksvc_load_exit();
 unregister_pernet:
 	unregister_pernet_subsys(&ksvc_net_ops);
 unregister_notifiers:
@@ -125,6 +131,7 @@ unregister_notifiers:
 static void __exit ksvc_exit(void)
 {
 	ksvc_nl_exit();
+	ksvc_load_exit();
 	unregister_pernet_subsys(&ksvc_net_ops);
 	nf_nat_masquerade_inet_unregister_notifiers();
 	/* versions and settings that were replaced */

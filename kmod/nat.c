@@ -48,6 +48,18 @@ u32 ksvc_flow_hash(const struct nf_conntrack_tuple *tuple)
 	return hsiphash(tuple, sizeof(*tuple), &flow_key);
 }
 
+/* Of the client alone. */
+u32 ksvc_client_hash(const struct nf_conntrack_tuple *tuple)
+{
+	return hsiphash(&tuple->src.u3, sizeof(tuple->src.u3), &flow_key);
+}
+
+/* Whether an interface has the address, and not only a prefix around it. */
+bool ksvc_addr_is_assigned(const struct ksvc_net *kn, __be32 addr)
+{
+	return __ip_dev_find(kn->net, addr, false);
+}
+
 bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family, const union nf_inet_addr *addr)
 {
 	if (family == NFPROTO_IPV6)
@@ -107,6 +119,8 @@ static unsigned int translate(struct nf_conn *ct, const struct ksvc_decision *d)
 
 	this_cpu_inc(*d->svc->connections);
 	this_cpu_inc(*d->endpoint->connections);
+	if (d->endpoint->load)
+		ksvc_load_track(ct, d->svc, d->endpoint);
 	return NF_ACCEPT;
 }
 
@@ -125,15 +139,8 @@ static unsigned int before_routing(struct ksvc_net *kn, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	tuple = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
-	ksvc_decide(kn, tuple, in, &d);
-	if (d.svc && tuple->dst.protonum == IPPROTO_TCP &&
-	    !opens_connection(skb, state->pf)) {
-		/* No endpoint could know it. */
-		d.verdict = KSVC_VERDICT_RESET;
-		d.reason = KSVC_REASON_NO_CONNECTION;
-		d.endpoint = NULL;
-		d.masquerade = false;
-	}
+	ksvc_decide(kn, tuple, in, tuple->dst.protonum == IPPROTO_TCP &&
+		    !opens_connection(skb, state->pf), &d);
 	if (d.verdict == KSVC_VERDICT_DNAT) {
 		/* Older than the hooks, and too late: left to the sweep. */
 		if (unlikely(nf_ct_is_confirmed(ct)))
@@ -143,11 +150,13 @@ static unsigned int before_routing(struct ksvc_net *kn, struct sk_buff *skb,
 			d.verdict = KSVC_VERDICT_DROP;
 			d.reason = KSVC_REASON_NAT_FAILED;
 		}
+	} else if (d.verdict == KSVC_VERDICT_LOCAL) {
+		ret = ksvc_echo(ct, skb, state);
 	}
 	this_cpu_inc(kn->counters->reason[d.reason]);
 	trace_ksvc_verdict(state->net, tuple, &d);
 	if (d.verdict == KSVC_VERDICT_NONE || d.verdict == KSVC_VERDICT_DNAT ||
-	    d.reason == KSVC_REASON_NAT_FAILED)
+	    d.verdict == KSVC_VERDICT_LOCAL || d.reason == KSVC_REASON_NAT_FAILED)
 		return ret;
 	return ksvc_refuse(skb, state, d.verdict);
 }
@@ -167,7 +176,7 @@ static unsigned int ksvc_output(void *priv, struct sk_buff *skb,
 static unsigned int ksvc_postrouting(void *priv, struct sk_buff *skb,
 				     const struct nf_hook_state *state)
 {
-	const struct nf_nat_range2 range = { .flags = NF_NAT_RANGE_PROTO_RANDOM_FULLY };
+	struct nf_nat_range2 range = { .flags = NF_NAT_RANGE_PROTO_RANDOM_FULLY };
 	struct ksvc_net *kn = priv;
 	enum ip_conntrack_info ctinfo;
 	struct nf_conn_nat *nat;
@@ -180,6 +189,9 @@ static unsigned int ksvc_postrouting(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	nat->masq_index = 0;
+	if (ksvc_ports_avoid(kn, ksvc_flow_hash(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple),
+			     &range.min_proto.all, &range.max_proto.all))
+		range.flags |= NF_NAT_RANGE_PROTO_SPECIFIED;
 	if (state->pf == NFPROTO_IPV6)
 		ret = nf_nat_masquerade_ipv6(skb, &range, state->out);
 	else

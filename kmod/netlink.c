@@ -188,12 +188,10 @@ int ksvc_nl_service_put_doit(struct sk_buff *request, struct genl_info *info)
 		return spoil(info, err);
 	txn = change_start(kn, info);
 	if (IS_ERR(txn)) {
-		ksvc_nl_service_free(&service);
+		ksvc_spec_free(&service.spec);
 		return PTR_ERR(txn);
 	}
-	err = ksvc_txn_put(kn, txn, service.name, mode_of(info),
-			   service.frontends, service.n_frontends,
-			   service.endpoints, service.n_endpoints, info->extack);
+	err = ksvc_txn_put(kn, txn, service.name, mode_of(info), &service.spec, info->extack);
 	return change_end(kn, txn, info, err);
 }
 
@@ -224,7 +222,7 @@ static int change_endpoints(struct genl_info *info, bool del)
 	err = ksvc_nl_parse_service(info, &service, false);
 	if (err)
 		return spoil(info, err);
-	if (!service.n_endpoints) {
+	if (!service.spec.n_endpoints) {
 		NL_SET_ERR_MSG(info->extack, "no endpoint is given");
 		return spoil(info, -EINVAL);
 	}
@@ -234,15 +232,15 @@ static int change_endpoints(struct genl_info *info, bool del)
 		goto free_service;
 	}
 	if (del)
-		err = ksvc_txn_del_endpoints(kn, txn, service.name, service.endpoints,
-					     service.n_endpoints, info->extack);
+		err = ksvc_txn_del_endpoints(kn, txn, service.name, service.spec.endpoints,
+					     service.spec.n_endpoints, info->extack);
 	else
 		err = ksvc_txn_put_endpoints(kn, txn, service.name,
-					     mode_of(info), service.endpoints,
-					     service.n_endpoints, info->extack);
+					     mode_of(info), service.spec.endpoints,
+					     service.spec.n_endpoints, info->extack);
 	err = change_end(kn, txn, info, err);
 free_service:
-	ksvc_nl_service_free(&service);
+	ksvc_spec_free(&service.spec);
 	return err;
 }
 

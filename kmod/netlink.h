@@ -12,10 +12,7 @@ struct nlmsghdr;
 /* A request about a service, in memory of its own. */
 struct ksvc_nl_service {
 	const char *name;		/* in the request */
-	struct ksvc_key *frontends;
-	u32 n_frontends;
-	struct ksvc_endpoint *endpoints;
-	u32 n_endpoints;
+	struct ksvc_spec spec;
 };
 
 /* netlink_parse.c */
@@ -26,7 +23,8 @@ int ksvc_nl_once_top(const struct nlmsghdr *nlh, u64 repeatable,
 int ksvc_nl_no_attributes(const struct genl_info *info);
 int ksvc_nl_parse_name(const struct nlattr *attr, struct netlink_ext_ack *extack);
 int ksvc_nl_parse_service(struct genl_info *info, struct ksvc_nl_service *service, bool put);
-void ksvc_nl_service_free(struct ksvc_nl_service *service);
+int ksvc_nl_parse_prefix(const struct nlattr *attr, struct ksvc_prefix *p,
+			 struct netlink_ext_ack *extack);
 int ksvc_nl_parse_addr(const struct nlattr *addr4, const struct nlattr *addr6,
 		       union nf_inet_addr *addr, u8 *family,
 		       struct netlink_ext_ack *extack);
@@ -34,5 +32,6 @@ int ksvc_nl_parse_addr(const struct nlattr *addr4, const struct nlattr *addr6,
 /* netlink_dump.c */
 int ksvc_nl_put_addr(struct sk_buff *skb, int addr4, int addr6, u8 family,
 		     const union nf_inet_addr *addr);
+int ksvc_nl_put_prefix(struct sk_buff *skb, int type, const struct ksvc_prefix *p);
 
 #endif /* _KSVC_NETLINK_H */

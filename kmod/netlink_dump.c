@@ -15,8 +15,25 @@ int ksvc_nl_put_addr(struct sk_buff *skb, int addr4, int addr6, u8 family,
 	return nla_put_in_addr(skb, addr4, addr->ip);
 }
 
-static int put_frontend(struct sk_buff *skb, const struct ksvc_key *key)
+int ksvc_nl_put_prefix(struct sk_buff *skb, int type, const struct ksvc_prefix *p)
 {
+	struct nlattr *nest = nla_nest_start(skb, type);
+
+	if (!nest)
+		return -EMSGSIZE;
+	if (ksvc_nl_put_addr(skb, KSVC_A_PREFIX_ADDR4, KSVC_A_PREFIX_ADDR6, p->family,
+			     &p->addr) ||
+	    nla_put_u8(skb, KSVC_A_PREFIX_LENGTH, p->length)) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int put_frontend(struct sk_buff *skb, const struct ksvc_front *front)
+{
+	const struct ksvc_key *key = &front->key;
 	struct nlattr *nest = nla_nest_start(skb, KSVC_A_SERVICE_FRONTEND);
 
 	if (!nest)
@@ -24,7 +41,8 @@ static int put_frontend(struct sk_buff *skb, const struct ksvc_key *key)
 	if (ksvc_nl_put_addr(skb, KSVC_A_FRONTEND_ADDR4, KSVC_A_FRONTEND_ADDR6, key->family,
 			     &key->addr) ||
 	    nla_put_be16(skb, KSVC_A_FRONTEND_PORT, key->port) ||
-	    nla_put_u8(skb, KSVC_A_FRONTEND_PROTOCOL, key->protocol)) {
+	    nla_put_u8(skb, KSVC_A_FRONTEND_PROTOCOL, key->protocol) ||
+	    nla_put_u32(skb, KSVC_A_FRONTEND_CLASS, front->class)) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
 	}
@@ -45,7 +63,9 @@ static int put_endpoint(struct sk_buff *skb, const struct ksvc_endpoint *ep)
 	    nla_put_u32(skb, KSVC_A_ENDPOINT_FLAGS, ep->flags) ||
 	    nla_put_u64_64bit(skb, KSVC_A_ENDPOINT_CONNECTIONS,
 			      ksvc_connections(ep->connections) - ep->base,
-			      KSVC_A_ENDPOINT_PAD)) {
+			      KSVC_A_ENDPOINT_PAD) ||
+	    (ep->load && nla_put_u32(skb, KSVC_A_ENDPOINT_ACTIVE,
+				     atomic_read(&ep->load->active)))) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
 	}
@@ -53,7 +73,36 @@ static int put_endpoint(struct sk_buff *skb, const struct ksvc_endpoint *ep)
 	return 0;
 }
 
-/* One message, from part number *part on: frontends, then endpoints. Returns 1
+static int put_part(struct sk_buff *skb, const struct ksvc_svc *svc, unsigned long part)
+{
+	if (part < svc->n_frontends)
+		return put_frontend(skb, &svc->frontends[part]);
+	part -= svc->n_frontends;
+	if (part < svc->n_endpoints)
+		return put_endpoint(skb, &svc->endpoints[part]);
+	part -= svc->n_endpoints;
+	return ksvc_nl_put_prefix(skb, KSVC_A_SERVICE_SOURCE_RANGE, &svc->ranges[part]);
+}
+
+/* What the first message of a service says besides. */
+static int put_once(struct sk_buff *skb, const struct ksvc_net *kn, const struct ksvc_svc *svc)
+{
+	const struct ksvc_features *features = &svc->features;
+
+	return nla_put_u64_64bit(skb, KSVC_A_SERVICE_CONNECTIONS,
+				 ksvc_connections(svc->connections), KSVC_A_SERVICE_PAD) ?:
+	       nla_put_u64_64bit(skb, KSVC_A_SERVICE_GENERATION, kn->generation,
+				 KSVC_A_SERVICE_PAD) ?:
+	       nla_put_u32(skb, KSVC_A_SERVICE_FRONTENDS, svc->n_frontends) ?:
+	       nla_put_u32(skb, KSVC_A_SERVICE_ENDPOINTS, svc->n_endpoints) ?:
+	       nla_put_u32(skb, KSVC_A_SERVICE_SOURCE_RANGES, svc->n_ranges) ?:
+	       nla_put_u32(skb, KSVC_A_SERVICE_FLAGS, features->flags) ?:
+	       nla_put_u32(skb, KSVC_A_SERVICE_AFFINITY, features->affinity) ?:
+	       nla_put_u32(skb, KSVC_A_SERVICE_SCHEDULER, features->scheduler) ?:
+	       nla_put_u32(skb, KSVC_A_SERVICE_MAGLEV_SIZE, features->maglev_size);
+}
+
+/* One message, from part number *part on: frontends, endpoints, then ranges. Returns 1
  * if the service is complete with it, 0 if not, or -EMSGSIZE if nothing fit.
  */
 static int put_service(struct sk_buff *skb, struct netlink_callback *cb,
@@ -61,7 +110,8 @@ static int put_service(struct sk_buff *skb, struct netlink_callback *cb,
 		       unsigned long *part)
 {
 	const struct ksvc_svc *svc = ident->svc;
-	unsigned long first = *part, last = svc->n_frontends + svc->n_endpoints;
+	unsigned long first = *part;
+	unsigned long last = svc->n_frontends + svc->n_endpoints + svc->n_ranges;
 	void *head;
 	int err = 0;
 
@@ -71,20 +121,10 @@ static int put_service(struct sk_buff *skb, struct netlink_callback *cb,
 		return -EMSGSIZE;
 	genl_dump_check_consistent(cb, head);
 	if (nla_put_string(skb, KSVC_A_SERVICE_NAME, ident->name) ||
-	    (!first &&
-	     (nla_put_u64_64bit(skb, KSVC_A_SERVICE_CONNECTIONS,
-				ksvc_connections(svc->connections), KSVC_A_SERVICE_PAD) ||
-	      nla_put_u64_64bit(skb, KSVC_A_SERVICE_GENERATION, kn->generation,
-				KSVC_A_SERVICE_PAD) ||
-	      nla_put_u32(skb, KSVC_A_SERVICE_FRONTENDS, svc->n_frontends) ||
-	      nla_put_u32(skb, KSVC_A_SERVICE_ENDPOINTS, svc->n_endpoints))))
+	    (!first && put_once(skb, kn, svc)))
 		goto cancel;
-	for (; *part < last && !err; *part += !err) {
-		if (*part < svc->n_frontends)
-			err = put_frontend(skb, &svc->frontends[*part]);
-		else
-			err = put_endpoint(skb, &svc->endpoints[*part - svc->n_frontends]);
-	}
+	for (; *part < last && !err; *part += !err)
+		err = put_part(skb, svc, *part);
 	if (*part == first && last)
 		goto cancel;
 	genlmsg_end(skb, head);

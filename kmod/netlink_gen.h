@@ -13,7 +13,7 @@
 
 /* Common nested types */
 extern const struct nla_policy ksvc_endpoint_nl_policy[KSVC_A_ENDPOINT_PAD + 1];
-extern const struct nla_policy ksvc_frontend_nl_policy[KSVC_A_FRONTEND_PROTOCOL + 1];
+extern const struct nla_policy ksvc_frontend_nl_policy[KSVC_A_FRONTEND_CLASS + 1];
 extern const struct nla_policy ksvc_names_nl_policy[KSVC_A_NAMES_NAME + 1];
 extern const struct nla_policy ksvc_prefix_nl_policy[KSVC_A_PREFIX_LENGTH + 1];
 extern const struct nla_policy ksvc_prefixes_nl_policy[KSVC_A_PREFIXES_PREFIX + 1];
@@ -32,6 +32,9 @@ int ksvc_nl_txn_commit_doit(struct sk_buff *skb, struct genl_info *info);
 int ksvc_nl_txn_abort_doit(struct sk_buff *skb, struct genl_info *info);
 int ksvc_nl_explain_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int ksvc_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info);
+int ksvc_nl_affinity_get_dumpit(struct sk_buff *skb,
+				struct netlink_callback *cb);
+int ksvc_nl_affinity_del_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	KSVC_NLGRP_CHANGES,

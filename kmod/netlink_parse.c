@@ -122,10 +122,26 @@ static int parse_port(const struct nlattr *nest, const struct nlattr *attr, __be
 	return -EINVAL;
 }
 
-static int parse_frontend(const struct nlattr *attr, struct ksvc_key *key,
+/* Node ports have the address 0. */
+static int parse_any(struct nlattr **tb, struct ksvc_key *key, struct netlink_ext_ack *extack)
+{
+	const struct nlattr *addr4 = tb[KSVC_A_FRONTEND_ADDR4];
+	const struct nlattr *addr6 = tb[KSVC_A_FRONTEND_ADDR6];
+
+	if (!addr4 != !addr6 && (addr4 ? !nla_get_in_addr(addr4) :
+				 !memchr_inv(nla_data(addr6), 0, nla_len(addr6)))) {
+		key->family = addr4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+		return 0;
+	}
+	NL_SET_ERR_MSG_ATTR(extack, addr4 ?: addr6, "a node port's address is 0.0.0.0 or ::");
+	return -EINVAL;
+}
+
+static int parse_frontend(const struct nlattr *attr, struct ksvc_front *front,
 			  struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[ARRAY_SIZE(ksvc_frontend_nl_policy)];
+	struct ksvc_key *key = &front->key;
 	const struct nlattr *protocol;
 	int err;
 
@@ -133,7 +149,13 @@ static int parse_frontend(const struct nlattr *attr, struct ksvc_key *key,
 	if (!err)
 		err = nla_parse_nested(tb, ARRAY_SIZE(tb) - 1, attr, ksvc_frontend_nl_policy,
 				       extack);
-	if (!err)
+	if (err)
+		return err;
+	if (tb[KSVC_A_FRONTEND_CLASS])
+		front->class = nla_get_u32(tb[KSVC_A_FRONTEND_CLASS]);
+	if (front->class == KSVC_CLASS_NODE_PORT)
+		err = parse_any(tb, key, extack);
+	else
 		err = ksvc_nl_parse_addr(tb[KSVC_A_FRONTEND_ADDR4], tb[KSVC_A_FRONTEND_ADDR6],
 					 &key->addr, &key->family, extack);
 	if (!err)
@@ -168,9 +190,9 @@ static int parse_endpoint(const struct nlattr *attr, struct ksvc_endpoint *ep,
 	if (err)
 		return err;
 
-	if (tb[KSVC_A_ENDPOINT_CONNECTIONS]) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[KSVC_A_ENDPOINT_CONNECTIONS],
-				    "the counter cannot be set");
+	if (tb[KSVC_A_ENDPOINT_CONNECTIONS] || tb[KSVC_A_ENDPOINT_ACTIVE]) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[KSVC_A_ENDPOINT_CONNECTIONS] ?:
+				    tb[KSVC_A_ENDPOINT_ACTIVE], "the counter cannot be set");
 		return -EINVAL;
 	}
 	ep->weight = 1;
@@ -206,33 +228,70 @@ static int count(const struct genl_info *info, int type, u32 max, u32 *n, const 
 	return -E2BIG;
 }
 
-static int parse_lists(struct genl_info *info, struct ksvc_nl_service *service)
+static int parse_lists(struct genl_info *info, struct ksvc_spec *spec)
 {
+	u32 f = 0, e = 0, r = 0;
 	const struct nlattr *attr;
-	u32 f = 0, e = 0;
 	int rem, err = 0;
 
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
 		if (nla_type(attr) == KSVC_A_SERVICE_FRONTEND)
-			err = parse_frontend(attr, &service->frontends[f++], info->extack);
+			err = parse_frontend(attr, &spec->frontends[f++], info->extack);
 		else if (nla_type(attr) == KSVC_A_SERVICE_ENDPOINT)
-			err = parse_endpoint(attr, &service->endpoints[e++], info->extack);
+			err = parse_endpoint(attr, &spec->endpoints[e++], info->extack);
+		else if (nla_type(attr) == KSVC_A_SERVICE_SOURCE_RANGE)
+			err = ksvc_nl_parse_prefix(attr, &spec->ranges[r++], info->extack);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-/* Fills service, whose lists the caller hands on or frees. put: a whole
+static int alloc_list(void **list, u32 n, size_t size)
+{
+	if (n)
+		*list = kvcalloc(n, size, GFP_KERNEL_ACCOUNT);
+	return !n || *list ? 0 : -ENOMEM;
+}
+
+static u32 number(const struct nlattr *attr)
+{
+	return attr ? nla_get_u32(attr) : 0;
+}
+
+/* Of requests that define a service: the others' attributes end before. */
+static int parse_features(struct genl_info *info, struct ksvc_features *features)
+{
+	struct nlattr **tb = info->attrs;
+
+	features->flags = number(tb[KSVC_A_SERVICE_FLAGS]);
+	features->affinity = number(tb[KSVC_A_SERVICE_AFFINITY]);
+	features->scheduler = number(tb[KSVC_A_SERVICE_SCHEDULER]);
+	features->maglev_size = number(tb[KSVC_A_SERVICE_MAGLEV_SIZE]);
+	if (features->affinity > KSVC_MAX_AFFINITY) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[KSVC_A_SERVICE_AFFINITY],
+				    "affinity lasts at most 86400 s");
+		return -EINVAL;
+	}
+	if (!features->maglev_size || ksvc_maglev_valid(features->maglev_size))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, tb[KSVC_A_SERVICE_MAGLEV_SIZE],
+			    "the size is no prime number up to 1048573");
+	return -EINVAL;
+}
+
+/* Fills service, whose spec the caller hands on or frees. put: a whole
  * definition, which has frontends. Errors: -EINVAL, -E2BIG, -ENOMEM.
  */
 int ksvc_nl_parse_service(struct genl_info *info, struct ksvc_nl_service *service, bool put)
 {
+	struct ksvc_spec *spec = &service->spec;
 	int err;
 
 	memset(service, 0, sizeof(*service));
 	err = ksvc_nl_once_top(info->nlhdr, BIT_ULL(KSVC_A_SERVICE_FRONTEND) |
-			       BIT_ULL(KSVC_A_SERVICE_ENDPOINT), info->extack);
+			       BIT_ULL(KSVC_A_SERVICE_ENDPOINT) |
+			       BIT_ULL(KSVC_A_SERVICE_SOURCE_RANGE), info->extack);
 	if (err)
 		return err;
 	if (!info->attrs[KSVC_A_SERVICE_NAME]) {
@@ -240,36 +299,30 @@ int ksvc_nl_parse_service(struct genl_info *info, struct ksvc_nl_service *servic
 		return -EINVAL;
 	}
 	err = ksvc_nl_parse_name(info->attrs[KSVC_A_SERVICE_NAME], info->extack) ?:
-	      count(info, KSVC_A_SERVICE_FRONTEND, KSVC_MAX_FRONTENDS, &service->n_frontends,
+	      count(info, KSVC_A_SERVICE_FRONTEND, KSVC_MAX_FRONTENDS, &spec->n_frontends,
 		    "a service takes at most 1024 frontends") ?:
-	      count(info, KSVC_A_SERVICE_ENDPOINT, KSVC_MAX_ENDPOINTS, &service->n_endpoints,
-		    "a service takes at most 65535 endpoints");
+	      count(info, KSVC_A_SERVICE_ENDPOINT, KSVC_MAX_ENDPOINTS, &spec->n_endpoints,
+		    "a service takes at most 65535 endpoints") ?:
+	      count(info, KSVC_A_SERVICE_SOURCE_RANGE, KSVC_MAX_SOURCE_RANGES,
+		    &spec->n_ranges, "a service takes at most 16384 source ranges");
 	if (err)
 		return err;
-	if (put && !service->n_frontends) {
+	if (put && !spec->n_frontends) {
 		NL_SET_ERR_MSG(info->extack, "a service needs a frontend");
 		return -EINVAL;
 	}
 	service->name = nla_data(info->attrs[KSVC_A_SERVICE_NAME]);
-	if (service->n_frontends) {
-		service->frontends = kvcalloc(service->n_frontends,
-					      sizeof(*service->frontends), GFP_KERNEL_ACCOUNT);
-		err = service->frontends ? 0 : -ENOMEM;
-	}
-	if (service->n_endpoints && !err) {
-		service->endpoints = kvcalloc(service->n_endpoints,
-					      sizeof(*service->endpoints), GFP_KERNEL_ACCOUNT);
-		err = service->endpoints ? 0 : -ENOMEM;
-	}
+	if (put)
+		err = parse_features(info, &spec->features);
 	if (!err)
-		err = parse_lists(info, service);
+		err = alloc_list((void **)&spec->frontends, spec->n_frontends,
+				 sizeof(*spec->frontends)) ?:
+		      alloc_list((void **)&spec->endpoints, spec->n_endpoints,
+				 sizeof(*spec->endpoints)) ?:
+		      alloc_list((void **)&spec->ranges, spec->n_ranges,
+				 sizeof(*spec->ranges)) ?:
+		      parse_lists(info, spec);
 	if (err)
-		ksvc_nl_service_free(service);
+		ksvc_spec_free(spec);
 	return err;
-}
-
-void ksvc_nl_service_free(struct ksvc_nl_service *service)
-{
-	kvfree(service->frontends);
-	kvfree(service->endpoints);
 }

@@ -22,8 +22,8 @@ static void fill_mask(struct ksvc_prefix *p)
 	}
 }
 
-static int parse_prefix(const struct nlattr *attr, struct ksvc_prefix *p,
-			struct netlink_ext_ack *extack)
+int ksvc_nl_parse_prefix(const struct nlattr *attr, struct ksvc_prefix *p,
+			 struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[ARRAY_SIZE(ksvc_prefix_nl_policy)];
 	const struct nlattr *length;
@@ -100,7 +100,7 @@ static int parse_prefixes(const struct nlattr *nest, struct ksvc_list **list,
 		new->n = n;
 	}
 	nla_for_each_nested(attr, nest, rem) {
-		err = parse_prefix(attr, &new->prefixes[i++], extack);
+		err = ksvc_nl_parse_prefix(attr, &new->prefixes[i++], extack);
 		if (err) {
 			kfree(new);
 			return err;
@@ -173,6 +173,30 @@ static int parse_interfaces(const struct nlattr *nest, struct ksvc_settings *set
 	return 0;
 }
 
+static void parse_flag(const struct nlattr *attr, bool *flag)
+{
+	if (attr)
+		*flag = nla_get_u8(attr);
+}
+
+/* Last of what may fail: a table that is there gets its new size. */
+static int parse_affinity_entries(struct ksvc_net *kn, const struct nlattr *attr,
+				  struct ksvc_settings *settings,
+				  struct netlink_ext_ack *extack)
+{
+	if (!attr)
+		return 0;
+	settings->affinity_entries = nla_get_u32(attr);
+	if (!settings->affinity_entries ||
+	    settings->affinity_entries > KSVC_MAX_AFFINITY_ENTRIES) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "between 1 and 16777216 records");
+		return -EINVAL;
+	}
+	if (!rcu_access_pointer(kn->affinity))
+		return 0;
+	return ksvc_affinity_reserve(kn, settings->affinity_entries);
+}
+
 int ksvc_nl_settings_set_doit(struct sk_buff *request, struct genl_info *info)
 {
 	struct ksvc_net *kn = ksvc_net(genl_info_net(info));
@@ -193,13 +217,19 @@ int ksvc_nl_settings_set_doit(struct sk_buff *request, struct genl_info *info)
 			     info->extack) ?:
 	      parse_prefixes(tb[KSVC_A_SETTINGS_SERVICE_CIDRS], &settings->service_cidrs,
 			     info->extack) ?:
-	      parse_interfaces(tb[KSVC_A_SETTINGS_POD_INTERFACES], settings, info->extack);
+	      parse_prefixes(tb[KSVC_A_SETTINGS_NODEPORT_ADDRESSES],
+			     &settings->nodeport_addresses, info->extack) ?:
+	      parse_interfaces(tb[KSVC_A_SETTINGS_POD_INTERFACES], settings, info->extack) ?:
+	      parse_affinity_entries(kn, tb[KSVC_A_SETTINGS_AFFINITY_ENTRIES], settings,
+				     info->extack);
 	if (err) {
 		ksvc_settings_free(settings);
 		goto unlock;
 	}
-	if (tb[KSVC_A_SETTINGS_MASQUERADE_ALL])
-		settings->masquerade_all = nla_get_u8(tb[KSVC_A_SETTINGS_MASQUERADE_ALL]);
+	parse_flag(tb[KSVC_A_SETTINGS_MASQUERADE_ALL], &settings->masquerade_all);
+	parse_flag(tb[KSVC_A_SETTINGS_LOCALHOST_NODEPORTS], &settings->localhost_nodeports);
+	parse_flag(tb[KSVC_A_SETTINGS_DROP_INVALID], &settings->drop_invalid);
+	parse_flag(tb[KSVC_A_SETTINGS_PING], &settings->ping);
 	ksvc_settings_publish(kn, settings);
 unlock:
 	mutex_unlock(&kn->mutex);
@@ -208,22 +238,14 @@ unlock:
 
 static int put_prefixes(struct sk_buff *skb, int type, const struct ksvc_list *list)
 {
-	struct nlattr *nest = nla_nest_start(skb, type), *inner;
+	struct nlattr *nest = nla_nest_start(skb, type);
 	u32 i;
 
 	if (!nest)
 		return -EMSGSIZE;
-	for (i = 0; list && i < list->n; i++) {
-		const struct ksvc_prefix *p = &list->prefixes[i];
-
-		inner = nla_nest_start(skb, KSVC_A_PREFIXES_PREFIX);
-		if (!inner ||
-		    ksvc_nl_put_addr(skb, KSVC_A_PREFIX_ADDR4, KSVC_A_PREFIX_ADDR6, p->family,
-				     &p->addr) ||
-		    nla_put_u8(skb, KSVC_A_PREFIX_LENGTH, p->length))
+	for (i = 0; list && i < list->n; i++)
+		if (ksvc_nl_put_prefix(skb, KSVC_A_PREFIXES_PREFIX, &list->prefixes[i]))
 			return -EMSGSIZE;
-		nla_nest_end(skb, inner);
-	}
 	nla_nest_end(skb, nest);
 	return 0;
 }
@@ -254,8 +276,8 @@ static int put_interfaces(struct sk_buff *skb, const struct ksvc_settings *setti
 
 int ksvc_nl_settings_get_doit(struct sk_buff *request, struct genl_info *info)
 {
-	/* three full lists, at most 40 bytes an entry */
-	const size_t size = NLMSG_GOODSIZE + 3 * 40 * KSVC_MAX_PREFIXES;
+	/* four full lists, at most 40 bytes an entry */
+	const size_t size = NLMSG_GOODSIZE + 4 * 40 * KSVC_MAX_PREFIXES;
 	struct ksvc_net *kn = ksvc_net(genl_info_net(info));
 	const struct ksvc_settings *settings;
 	struct sk_buff *skb;
@@ -275,7 +297,14 @@ int ksvc_nl_settings_get_doit(struct sk_buff *request, struct genl_info *info)
 	    put_prefixes(skb, KSVC_A_SETTINGS_CLUSTER_CIDRS, settings->cluster_cidrs) ||
 	    put_prefixes(skb, KSVC_A_SETTINGS_SERVICE_CIDRS, settings->service_cidrs) ||
 	    put_interfaces(skb, settings) ||
+	    put_prefixes(skb, KSVC_A_SETTINGS_NODEPORT_ADDRESSES,
+			 settings->nodeport_addresses) ||
 	    nla_put_u8(skb, KSVC_A_SETTINGS_MASQUERADE_ALL, settings->masquerade_all) ||
+	    nla_put_u8(skb, KSVC_A_SETTINGS_LOCALHOST_NODEPORTS,
+		       settings->localhost_nodeports) ||
+	    nla_put_u8(skb, KSVC_A_SETTINGS_DROP_INVALID, settings->drop_invalid) ||
+	    nla_put_u8(skb, KSVC_A_SETTINGS_PING, settings->ping) ||
+	    nla_put_u32(skb, KSVC_A_SETTINGS_AFFINITY_ENTRIES, settings->affinity_entries) ||
 	    nla_put_u64_64bit(skb, KSVC_A_SETTINGS_GENERATION, kn->generation,
 			      KSVC_A_SETTINGS_PAD))
 		err = -EMSGSIZE;

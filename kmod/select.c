@@ -54,7 +54,7 @@ int ksvc_alias_fill(struct ksvc_alias *alias, const struct ksvc_endpoint *ep, u3
 /* The upper bits of hash * n choose the cell, the lower ones the part of it.
  * The set is not empty. Returns an index into the version's endpoints.
  */
-u32 ksvc_select(const struct ksvc_set *set, u32 hash)
+u32 ksvc_alias_select(const struct ksvc_set *set, u32 hash)
 {
 	u64 point = (u64)hash * set->n;
 	u32 cell = point >> 32;

@@ -36,8 +36,10 @@ void ksvc_ident_put(struct ksvc_ident *ident)
 
 	if (!refcount_dec_and_test(&ident->refs))
 		return;
-	for (i = 0; i < ident->n_segments; i++)
+	for (i = 0; i < ident->n_segments; i++) {
 		free_percpu(ident->segments[i].cells);
+		kvfree(ident->segments[i].loads);
+	}
 	kfree(ident->segments);
 	kfree(ident);
 }
@@ -49,7 +51,7 @@ static int cells_grow(struct ksvc_ident *ident, u32 wanted)
 {
 	while (ident->n_cells < wanted) {
 		struct ksvc_segment *segments;
-		struct ksvc_segment add;
+		struct ksvc_segment add = {};
 
 		add.n = min_t(u32, wanted - ident->n_cells, SEGMENT_MAX);
 		if (ident->n_segments)
@@ -72,12 +74,19 @@ static int cells_grow(struct ksvc_ident *ident, u32 wanted)
 	return 0;
 }
 
+static struct ksvc_segment *segment_of(const struct ksvc_ident *ident, u32 *slot)
+{
+	struct ksvc_segment *s = ident->segments;
+
+	for (; *slot >= s->n; s++)
+		*slot -= s->n;
+	return s;
+}
+
 static u64 __percpu *cell(const struct ksvc_ident *ident, u32 slot)
 {
-	const struct ksvc_segment *s = ident->segments;
+	const struct ksvc_segment *s = segment_of(ident, &slot);
 
-	for (; slot >= s->n; s++)
-		slot -= s->n;
 	return s->cells + slot;
 }
 
@@ -91,9 +100,19 @@ u64 ksvc_connections(const u64 __percpu *cells)
 	return sum;
 }
 
-static bool usable(const struct ksvc_endpoint *ep)
+/* Sets are runs of a version's endpoints: the cluster set those of the first
+ * two ranks, the local set those of the second and the third. Of the last rank
+ * are those that get no new connections.
+ */
+enum { CLUSTER_ONLY, BOTH, LOCAL_ONLY, NEITHER, RANKS };
+
+static unsigned int rank(const struct ksvc_endpoint *ep)
 {
-	return ep->weight && ep->flags & KSVC_ENDPOINT_FLAGS_CLUSTER;
+	bool cluster = ep->flags & KSVC_ENDPOINT_FLAGS_CLUSTER;
+
+	if (ep->weight && ep->flags & KSVC_ENDPOINT_FLAGS_LOCAL)
+		return cluster ? BOTH : LOCAL_ONLY;
+	return ep->weight && cluster ? CLUSTER_ONLY : NEITHER;
 }
 
 /* Order and identity of endpoints: family, address, port. */
@@ -108,33 +127,51 @@ int ksvc_endpoint_cmp(const void *a, const void *b)
 	return differ ?: memcmp(&x->port, &y->port, sizeof(x->port));
 }
 
-/* Order in a version: in each family those that may be chosen first. */
 static int version_cmp(const void *a, const void *b)
 {
 	const struct ksvc_endpoint *x = a, *y = b;
 
-	if (x->family == y->family && usable(x) != usable(y))
-		return usable(x) ? -1 : 1;
+	if (x->family == y->family && rank(x) != rank(y))
+		return rank(x) < rank(y) ? -1 : 1;
 	return ksvc_endpoint_cmp(a, b);
 }
 
-static const struct ksvc_endpoint *find_endpoint(const struct ksvc_svc *svc,
-						 struct ksvc_endpoint key)
+/* The endpoint with the address and the port of key, or NULL. */
+const struct ksvc_endpoint *ksvc_svc_find(const struct ksvc_svc *svc,
+					  const struct ksvc_endpoint *key)
+{
+	static const u8 flags[RANKS] = {
+		[CLUSTER_ONLY]	= KSVC_ENDPOINT_FLAGS_CLUSTER,
+		[BOTH]		= KSVC_ENDPOINT_FLAGS_CLUSTER | KSVC_ENDPOINT_FLAGS_LOCAL,
+		[LOCAL_ONLY]	= KSVC_ENDPOINT_FLAGS_LOCAL,
+	};
+	struct ksvc_endpoint wanted = *key;
+	const struct ksvc_endpoint *ep = NULL;
+	unsigned int i;
+
+	wanted.weight = 1;
+	for (i = 0; i < RANKS && !ep; i++) {
+		wanted.flags = flags[i];
+		ep = bsearch(&wanted, svc->endpoints, svc->n_endpoints, sizeof(wanted),
+			     version_cmp);
+	}
+	return ep;
+}
+
+/* The endpoint that was born with that slot, or NULL. Under RCU. */
+const struct ksvc_endpoint *ksvc_svc_by_slot(const struct ksvc_svc *svc, u32 slot, u32 born)
 {
 	const struct ksvc_endpoint *ep;
+	u32 index;
 
-	ep = bsearch(&key, svc->endpoints, svc->n_endpoints, sizeof(key), version_cmp);
-	if (ep)
-		return ep;
-	/* It may have changed from usable to not, or back. */
-	if (usable(&key)) {
-		key.weight = 0;
-	} else {
-		key.weight = 1;
-		key.flags |= KSVC_ENDPOINT_FLAGS_CLUSTER;
-	}
-	return bsearch(&key, svc->endpoints, svc->n_endpoints, sizeof(key), version_cmp);
+	index = slot < svc->n_slots ? svc->by_slot[slot] : 0;
+	if (!index)
+		return NULL;
+	ep = &svc->endpoints[index - 1];
+	return ep->born == born ? ep : NULL;
 }
+
+static atomic_t births = ATOMIC_INIT(0);
 
 /* Endpoints that the version in force has keep their counters, new ones get
  * cells that it does not use.
@@ -149,11 +186,13 @@ static int assign_cells(struct ksvc_svc *svc)
 
 	for (i = 0; i < svc->n_endpoints; i++) {
 		struct ksvc_endpoint *ep = &svc->endpoints[i];
-		const struct ksvc_endpoint *was = old ? find_endpoint(old, *ep) : NULL;
+		const struct ksvc_endpoint *was = old ? ksvc_svc_find(old, ep) : NULL;
 
 		ep->connections = was ? was->connections : NULL;
 		ep->slot = was ? was->slot : 0;
 		ep->base = was ? was->base : 0;
+		ep->born = was ? was->born : atomic_inc_return(&births);
+		ep->load = NULL;
 		taken += was ? 0 : 1;
 	}
 	err = cells_grow(ident, 1 + taken + (old ? old->n_endpoints : 0));
@@ -180,56 +219,113 @@ static int assign_cells(struct ksvc_svc *svc)
 	return 0;
 }
 
-static int fill_set(struct ksvc_svc *svc, u8 family)
+/* The counters of live connections; those of endpoints that are new start at 0. */
+static int assign_loads(struct ksvc_svc *svc)
 {
-	struct ksvc_set *set = &svc->cluster[ksvc_family_index(family)];
-	const struct ksvc_endpoint *first;
-	bool even = true;
+	const struct ksvc_svc *old = svc->ident->svc;
+	bool fresh = !old || old->features.scheduler != KSVC_SCHEDULER_LC;
 	u32 i;
 
-	for (i = 0; i < svc->n_endpoints && svc->endpoints[i].family != family; i++)
-		;
-	set->first = i;
-	first = &svc->endpoints[i];
-	for (; i < svc->n_endpoints && svc->endpoints[i].family == family &&
-	       usable(&svc->endpoints[i]); i++) {
-		set->n++;
-		even &= svc->endpoints[i].weight == first->weight;
+	for (i = 0; i < svc->n_endpoints; i++) {
+		struct ksvc_endpoint *ep = &svc->endpoints[i];
+		u32 slot = ep->slot;
+		struct ksvc_segment *s = segment_of(svc->ident, &slot);
+
+		if (!s->loads)
+			s->loads = kvcalloc(s->n, sizeof(*s->loads), GFP_KERNEL_ACCOUNT);
+		if (!s->loads)
+			return -ENOMEM;
+		ep->load = &s->loads[slot];
+		if (fresh || !ksvc_svc_by_slot(old, ep->slot, ep->born))
+			atomic_set(&ep->load->active, 0);
 	}
-	if (even)
+	return 0;
+}
+
+static int index_slots(struct ksvc_svc *svc)
+{
+	u32 i, n = svc->ident->n_cells;
+
+	svc->by_slot = kvcalloc(n, sizeof(*svc->by_slot), GFP_KERNEL_ACCOUNT);
+	if (!svc->by_slot)
+		return -ENOMEM;
+	svc->n_slots = n;
+	for (i = 0; i < svc->n_endpoints; i++)
+		svc->by_slot[svc->endpoints[i].slot] = i + 1;
+	return 0;
+}
+
+static int fill_sets(struct ksvc_svc *svc, u8 family)
+{
+	struct ksvc_set *cluster = &svc->sets[KSVC_CLUSTER][ksvc_family_index(family)];
+	struct ksvc_set *local = &svc->sets[KSVC_LOCAL][ksvc_family_index(family)];
+	u32 n[RANKS] = {}, i, first = 0;
+
+	for (i = 0; i < svc->n_endpoints; i++) {
+		const struct ksvc_endpoint *ep = &svc->endpoints[i];
+
+		if (ep->family == family)
+			n[rank(ep)]++;
+		else
+			first += ep->family < family;
+	}
+	cluster->first = first;
+	cluster->n = n[CLUSTER_ONLY] + n[BOTH];
+	local->first = first + n[CLUSTER_ONLY];
+	local->n = n[BOTH] + n[LOCAL_ONLY];
+	return ksvc_schedule_prepare(svc, cluster) ?: ksvc_schedule_prepare(svc, local);
+}
+
+/* Affinity's records go on for as long as affinity does. */
+static u64 affinity_owner(const struct ksvc_svc *svc)
+{
+	const struct ksvc_svc *old = svc->ident->svc;
+
+	if (!svc->features.affinity)
 		return 0;
-	set->alias = kvmalloc_array(set->n, sizeof(*set->alias), GFP_KERNEL_ACCOUNT);
-	return set->alias ? ksvc_alias_fill(set->alias, first, set->n) : -ENOMEM;
+	return old && old->affinity_owner ? old->affinity_owner : ksvc_affinity_new_owner();
+}
+
+static int prepare(struct ksvc_svc *svc)
+{
+	int err = assign_cells(svc);
+
+	ksvc_ranges_arrange(svc);
+	svc->affinity_owner = affinity_owner(svc);
+	if (!err && (svc->affinity_owner || svc->features.scheduler == KSVC_SCHEDULER_LC))
+		err = index_slots(svc);
+	if (!err && svc->features.scheduler == KSVC_SCHEDULER_LC)
+		err = assign_loads(svc);
+	return err ?: fill_sets(svc, NFPROTO_IPV4) ?: fill_sets(svc, NFPROTO_IPV6);
 }
 
 /* A version of ident, ready to be published, or an error pointer (-ENOMEM).
- * Copies both arrays. frontends is sorted; endpoints is without duplicates.
+ * Copies what spec describes: frontends sorted, endpoints without duplicates.
  */
-struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_key *frontends,
-				u32 n_frontends, const struct ksvc_endpoint *endpoints,
-				u32 n_endpoints)
+struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_spec *spec)
 {
 	struct ksvc_svc *svc;
 	int err;
 
-	svc = kvzalloc(struct_size(svc, endpoints, n_endpoints) +
-		       array_size(n_frontends, sizeof(*frontends)), GFP_KERNEL_ACCOUNT);
+	svc = kvzalloc(struct_size(svc, endpoints, spec->n_endpoints) +
+		       array_size(spec->n_frontends, sizeof(*spec->frontends)) +
+		       array_size(spec->n_ranges, sizeof(*spec->ranges)), GFP_KERNEL_ACCOUNT);
 	if (!svc)
 		return ERR_PTR(-ENOMEM);
 	refcount_inc(&ident->refs);
 	svc->ident = ident;
-	svc->n_frontends = n_frontends;
-	svc->n_endpoints = n_endpoints;
-	svc->frontends = (struct ksvc_key *)&svc->endpoints[n_endpoints];
-	memcpy(svc->frontends, frontends, n_frontends * sizeof(*frontends));
-	memcpy(svc->endpoints, endpoints, n_endpoints * sizeof(*endpoints));
-	sort(svc->endpoints, n_endpoints, sizeof(*endpoints), version_cmp, NULL);
+	svc->features = spec->features;
+	svc->n_frontends = spec->n_frontends;
+	svc->n_endpoints = spec->n_endpoints;
+	svc->n_ranges = spec->n_ranges;
+	svc->frontends = (struct ksvc_front *)&svc->endpoints[spec->n_endpoints];
+	svc->ranges = (struct ksvc_prefix *)&svc->frontends[spec->n_frontends];
+	memcpy(svc->frontends, spec->frontends, spec->n_frontends * sizeof(*spec->frontends));
+	memcpy(svc->ranges, spec->ranges, spec->n_ranges * sizeof(*spec->ranges));
+	memcpy(svc->endpoints, spec->endpoints, spec->n_endpoints * sizeof(*spec->endpoints));
+	sort(svc->endpoints, spec->n_endpoints, sizeof(*spec->endpoints), version_cmp, NULL);
 
-	err = assign_cells(svc);
-	if (!err)
-		err = fill_set(svc, NFPROTO_IPV4);
-	if (!err)
-		err = fill_set(svc, NFPROTO_IPV6);
+	err = prepare(svc);
 	if (err) {
 		ksvc_svc_free(svc);
 		return ERR_PTR(err);
@@ -243,7 +339,10 @@ bool ksvc_svc_equal(const struct ksvc_svc *a, const struct ksvc_svc *b)
 	u32 i;
 
 	if (a->n_frontends != b->n_frontends || a->n_endpoints != b->n_endpoints ||
-	    memcmp(a->frontends, b->frontends, a->n_frontends * sizeof(*a->frontends)))
+	    a->n_ranges != b->n_ranges ||
+	    memcmp(&a->features, &b->features, sizeof(a->features)) ||
+	    memcmp(a->frontends, b->frontends, a->n_frontends * sizeof(*a->frontends)) ||
+	    memcmp(a->ranges, b->ranges, a->n_ranges * sizeof(*a->ranges)))
 		return false;
 	for (i = 0; i < a->n_endpoints; i++) {
 		const struct ksvc_endpoint *x = &a->endpoints[i], *y = &b->endpoints[i];
@@ -259,8 +358,11 @@ void ksvc_svc_free(struct ksvc_svc *svc)
 {
 	u32 i;
 
-	for (i = 0; i < KSVC_FAMILIES; i++)
-		kvfree(svc->cluster[i].alias);
+	for (i = 0; i < KSVC_FAMILIES; i++) {
+		kvfree(svc->sets[KSVC_CLUSTER][i].data);
+		kvfree(svc->sets[KSVC_LOCAL][i].data);
+	}
+	kvfree(svc->by_slot);
 	ksvc_ident_put(svc->ident);
 	kvfree(svc);
 }

@@ -7,7 +7,9 @@
 #include <linux/string.h>
 
 /* What every namespace starts with. */
-static struct ksvc_settings defaults;
+static struct ksvc_settings defaults = {
+	.affinity_entries = 131072,
+};
 
 const struct ksvc_settings *ksvc_settings_get(const struct ksvc_net *kn)
 {
@@ -30,11 +32,13 @@ struct ksvc_settings *ksvc_settings_dup(const struct ksvc_settings *from)
 		return NULL;
 	to->cluster_cidrs = ksvc_list_dup(from->cluster_cidrs);
 	to->service_cidrs = ksvc_list_dup(from->service_cidrs);
+	to->nodeport_addresses = ksvc_list_dup(from->nodeport_addresses);
 	if (from->n_pod_interfaces)
 		to->pod_interfaces = kmemdup(from->pod_interfaces, from->n_pod_interfaces *
 					     sizeof(*from->pod_interfaces), GFP_KERNEL_ACCOUNT);
 	if (!to->cluster_cidrs == !from->cluster_cidrs &&
 	    !to->service_cidrs == !from->service_cidrs &&
+	    !to->nodeport_addresses == !from->nodeport_addresses &&
 	    !to->pod_interfaces == !from->pod_interfaces)
 		return to;
 	ksvc_settings_free(to);
@@ -48,6 +52,7 @@ void ksvc_settings_free(struct ksvc_settings *settings)
 		return;
 	kfree(settings->cluster_cidrs);
 	kfree(settings->service_cidrs);
+	kfree(settings->nodeport_addresses);
 	kfree(settings->pod_interfaces);
 	kfree(settings);
 }
@@ -57,16 +62,14 @@ static void settings_rcu(struct rcu_head *head)
 	ksvc_settings_free(container_of(head, struct ksvc_settings, rcu));
 }
 
-static void find_detectors(struct ksvc_settings *settings)
+static void find_families(const struct ksvc_list *list, bool *families, bool without)
 {
-	const struct ksvc_list *list = settings->cluster_cidrs;
-	bool interfaces = settings->n_pod_interfaces;
 	u32 i;
 
-	settings->detector[KSVC_V4] = interfaces;
-	settings->detector[KSVC_V6] = interfaces;
+	families[KSVC_V4] = without;
+	families[KSVC_V6] = without;
 	for (i = 0; list && i < list->n; i++)
-		settings->detector[ksvc_family_index(list->prefixes[i].family)] = true;
+		families[ksvc_family_index(list->prefixes[i].family)] = true;
 }
 
 /* Takes over settings; the old ones go after a grace period. */
@@ -74,7 +77,8 @@ void ksvc_settings_publish(struct ksvc_net *kn, struct ksvc_settings *settings)
 {
 	struct ksvc_settings *old;
 
-	find_detectors(settings);
+	find_families(settings->cluster_cidrs, settings->detector, settings->n_pod_interfaces);
+	find_families(settings->nodeport_addresses, settings->nodeport_list, false);
 	old = rcu_replace_pointer(kn->settings, settings, lockdep_is_held(&kn->mutex));
 	kn->generation++;
 	ksvc_nl_notify_commit(kn, 0);

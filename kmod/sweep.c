@@ -1,46 +1,130 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Conntrack entries that a new frontend has to clear: packets to it that came
- * before it left entries without a translation, and a client that tries again
- * from the same port would be stuck with its entry.
+ * Conntrack entries that a change of services leaves behind: passes in the
+ * background over the namespace's entries, C1 to C6 of docs/design.md and what
+ * goes beyond them. Each judges by what is in force when it comes to an entry.
  */
 #include "ksvc.h"
 
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 
-/* Somebody who answers may well own the address, so TCP and SCTP connections
- * with replies stay. UDP has no such notion of a connection.
+/* What kernels from 6.3 on give an SCTP association without packets; before, it
+ * is five days.
  */
-static int is_shadowing(struct nf_conn *ct, void *data)
+#define SCTP_TIMEOUT	(210 * HZ)
+#define SCTP_AGAIN	(60 * HZ)
+
+struct pass {
+	const struct ksvc_net *kn;
+	bool again;
+};
+
+/* The service that an entry's first packet was for, at whatever address if it
+ * is a node port (C3, C4).
+ */
+static const struct ksvc_svc *service_of(const struct ksvc_net *kn,
+					 const struct nf_conntrack_tuple *tuple)
 {
-	const struct nf_conntrack_tuple *tuple = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
-	const struct ksvc_net *kn = data;
-	struct ksvc_frontend *fe;
+	const struct ksvc_table *table = rcu_dereference(kn->table);
+	const struct ksvc_frontend *fe;
 	struct ksvc_key key;
+
+	ksvc_key_fill(&key, tuple);
+	fe = ksvc_table_find(table, &key);
+	if (!fe) {
+		memset(&key.addr, 0, sizeof(key.addr));
+		fe = ksvc_table_find(table, &key);
+	}
+	return fe ? rcu_dereference(fe->svc) : NULL;
+}
+
+static bool has_endpoints(const struct ksvc_svc *svc, u8 family)
+{
+	u32 i;
+
+	for (i = 0; i < svc->n_endpoints; i++)
+		if (svc->endpoints[i].family == family)
+			return true;
+	return false;
+}
+
+static bool goes_to_endpoint(const struct ksvc_svc *svc, const struct nf_conn *ct)
+{
+	const struct nf_conntrack_tuple *reply = &ct->tuplehash[IP_CT_DIR_REPLY].tuple;
+	const struct ksvc_endpoint key = {
+		.addr = reply->src.u3,
+		.port = reply->src.u.all,
+		.family = reply->src.l3num,
+	};
+
+	return ksvc_svc_find(svc, &key);
+}
+
+static void shorten(struct nf_conn *ct, struct pass *pass)
+{
+	u32 limit = nfct_time_stamp + SCTP_TIMEOUT;
+
+	if ((s32)(READ_ONCE(ct->timeout) - limit) > 0)
+		WRITE_ONCE(ct->timeout, limit);
+	pass->again = true;
+}
+
+/* Without a translation it was there before its VIP, and a client that tries
+ * again from the same port would be stuck with it. Somebody who answers may
+ * well own the address, so TCP and SCTP connections with replies stay. UDP has
+ * no such notion of a connection.
+ */
+static bool is_shadowing(const struct nf_conn *ct)
+{
+	return nf_ct_protonum(ct) == IPPROTO_UDP || !(ct->status & IPS_SEEN_REPLY);
+}
+
+static bool is_obsolete(struct nf_conn *ct, const struct ksvc_svc *svc, struct pass *pass)
+{
+	if (!has_endpoints(svc, nf_ct_l3num(ct)))
+		return false;			/* C5 */
+	if (!(ct->status & IPS_DST_NAT))
+		return is_shadowing(ct);
+	if (goes_to_endpoint(svc, ct))
+		return false;
+	switch (nf_ct_protonum(ct)) {
+	case IPPROTO_UDP:
+		return true;
+	case IPPROTO_SCTP:
+		shorten(ct, pass);
+		return false;
+	default:
+		return svc->features.flags & KSVC_SERVICE_FLAGS_RESET;
+	}
+}
+
+static int judge(struct nf_conn *ct, void *data)
+{
+	struct pass *pass = data;
+	const struct ksvc_svc *svc;
 	int ret;
 
-	if (ct->status & IPS_DST_NAT ||
-	    (ct->status & IPS_SEEN_REPLY && tuple->dst.protonum != IPPROTO_UDP))
-		return 0;
-	ksvc_key_fill(&key, tuple);
 	rcu_read_lock();
-	fe = ksvc_table_find(rcu_dereference(kn->table), &key);
-	ret = fe && rcu_access_pointer(fe->svc);
+	svc = service_of(pass->kn, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple);
+	ret = svc && is_obsolete(ct, svc, pass);
 	rcu_read_unlock();
 	return ret;
 }
 
 static void sweep(struct work_struct *work)
 {
-	struct ksvc_net *kn = container_of(work, struct ksvc_net, sweep);
-	struct nf_ct_iter_data iter = { .net = kn->net, .data = kn };
+	struct ksvc_net *kn = container_of(to_delayed_work(work), struct ksvc_net, sweep);
+	struct pass pass = { .kn = kn };
+	struct nf_ct_iter_data iter = { .net = kn->net, .data = &pass };
 
 	/* Packets that looked before the frontend was there have their entries
 	 * after that.
 	 */
 	synchronize_rcu();
-	nf_ct_iterate_cleanup_net(is_shadowing, &iter);
+	nf_ct_iterate_cleanup_net(judge, &iter);
+	if (pass.again)
+		schedule_delayed_work(&kn->sweep, SCTP_AGAIN);
 }
 
 /* One pass in the background, soon, whatever is in force by then. Calls before
@@ -48,15 +132,15 @@ static void sweep(struct work_struct *work)
  */
 void ksvc_sweep(struct ksvc_net *kn)
 {
-	schedule_work(&kn->sweep);
+	mod_delayed_work(system_wq, &kn->sweep, 0);
 }
 
 void ksvc_sweep_init(struct ksvc_net *kn)
 {
-	INIT_WORK(&kn->sweep, sweep);
+	INIT_DELAYED_WORK(&kn->sweep, sweep);
 }
 
 void ksvc_sweep_exit(struct ksvc_net *kn)
 {
-	cancel_work_sync(&kn->sweep);
+	cancel_delayed_work_sync(&kn->sweep);
 }

@@ -85,7 +85,7 @@ void ksvc_table_move(struct ksvc_table *from, struct ksvc_table *to)
 	}
 }
 
-static bool prefix_match(const struct ksvc_prefix *p, u8 family, const union nf_inet_addr *addr)
+bool ksvc_prefix_match(const struct ksvc_prefix *p, u8 family, const union nf_inet_addr *addr)
 {
 	u32 differ = (addr->all[0] ^ p->addr.all[0]) & p->mask.all[0];
 
@@ -102,7 +102,7 @@ bool ksvc_list_match(const struct ksvc_list *list, u8 family, const union nf_ine
 	if (!list)
 		return false;
 	for (i = 0; i < list->n; i++)
-		if (prefix_match(&list->prefixes[i], family, addr))
+		if (ksvc_prefix_match(&list->prefixes[i], family, addr))
 			return true;
 	return false;
 }

@@ -48,12 +48,20 @@ struct ksvc_txn *ksvc_txn_alloc(struct ksvc_net *kn, u32 portid, u32 flags)
 	return txn;
 }
 
+/* Leaves it empty. */
+void ksvc_spec_free(struct ksvc_spec *spec)
+{
+	kvfree(spec->frontends);
+	kvfree(spec->endpoints);
+	kvfree(spec->ranges);
+	memset(spec, 0, sizeof(*spec));
+}
+
 static void change_free(struct ksvc_txn *txn, struct ksvc_change *change)
 {
 	list_del(&change->list);
 	ksvc_names_del(&txn->names, &change->named);
-	kvfree(change->frontends);
-	kvfree(change->endpoints);
+	ksvc_spec_free(&change->spec);
 	ksvc_ident_put(change->ident);
 	kfree(change);
 }
@@ -104,31 +112,38 @@ static struct ksvc_change *change_of_live(struct ksvc_txn *txn, struct ksvc_iden
 	return change_add(txn, ident);
 }
 
-static void *duplicate(const void *from, u32 n, size_t size)
+/* NULL stands for no elements too. */
+static int duplicate(void **to, const void *from, u32 n, size_t size)
 {
-	void *to = kvmalloc_array(n, size, GFP_KERNEL_ACCOUNT);
-
-	return to ? memcpy(to, from, n * size) : NULL;
+	if (!n)
+		return 0;
+	*to = kvmalloc_array(n, size, GFP_KERNEL_ACCOUNT);
+	if (!*to)
+		return -ENOMEM;
+	memcpy(*to, from, n * size);
+	return 0;
 }
 
 /* Makes a change that starts from what is in force. */
 static int change_copy(struct ksvc_change *change)
 {
 	const struct ksvc_svc *svc = change->ident->svc;
+	struct ksvc_spec *spec = &change->spec;
+	int err;
 
-	change->frontends = duplicate(svc->frontends, svc->n_frontends,
-				      sizeof(*svc->frontends));
-	if (!change->frontends)
-		return -ENOMEM;
-	change->n_frontends = svc->n_frontends;
-	if (!svc->n_endpoints)
-		return 0;
-	change->endpoints = duplicate(svc->endpoints, svc->n_endpoints,
-				      sizeof(*svc->endpoints));
-	if (!change->endpoints)
-		return -ENOMEM;
-	change->n_endpoints = svc->n_endpoints;
-	sort(change->endpoints, change->n_endpoints, sizeof(*change->endpoints),
+	err = duplicate((void **)&spec->frontends, svc->frontends, svc->n_frontends,
+			sizeof(*svc->frontends)) ?:
+	      duplicate((void **)&spec->endpoints, svc->endpoints, svc->n_endpoints,
+			sizeof(*svc->endpoints)) ?:
+	      duplicate((void **)&spec->ranges, svc->ranges, svc->n_ranges,
+			sizeof(*svc->ranges));
+	if (err)
+		return err;
+	spec->n_frontends = svc->n_frontends;
+	spec->n_endpoints = svc->n_endpoints;
+	spec->n_ranges = svc->n_ranges;
+	spec->features = svc->features;
+	sort(spec->endpoints, spec->n_endpoints, sizeof(*spec->endpoints),
 	     ksvc_endpoint_cmp, NULL);
 	return 0;
 }
@@ -192,8 +207,8 @@ static int check_families(const struct ksvc_change *change, const struct ksvc_en
 	bool have[KSVC_FAMILIES] = {};
 	u32 i;
 
-	for (i = 0; i < change->n_frontends; i++)
-		have[ksvc_family_index(change->frontends[i].family)] = true;
+	for (i = 0; i < change->spec.n_frontends; i++)
+		have[ksvc_family_index(change->spec.frontends[i].key.family)] = true;
 	for (i = 0; i < n; i++)
 		if (!have[ksvc_family_index(ep[i].family)])
 			return refuse_endpoint(extack, &ep[i],
@@ -203,14 +218,15 @@ static int check_families(const struct ksvc_change *change, const struct ksvc_en
 	return 0;
 }
 
-static int sort_frontends(struct ksvc_key *key, u32 n, struct netlink_ext_ack *extack)
+static int sort_frontends(struct ksvc_front *front, u32 n, struct netlink_ext_ack *extack)
 {
 	u32 i;
 
-	sort(key, n, sizeof(*key), ksvc_key_cmp, NULL);
+	sort(front, n, sizeof(*front), ksvc_key_cmp, NULL);
 	for (i = 1; i < n; i++)
-		if (ksvc_key_equal(&key[i - 1], &key[i]))
-			return refuse_frontend(extack, &key[i], "is given twice", -EINVAL);
+		if (ksvc_key_equal(&front[i - 1].key, &front[i].key))
+			return refuse_frontend(extack, &front[i].key, "is given twice",
+					       -EINVAL);
 	return 0;
 }
 
@@ -253,36 +269,25 @@ static struct ksvc_change *change_for_put(struct ksvc_net *kn, struct ksvc_txn *
 	return change ?: ERR_PTR(-ENOMEM);
 }
 
-/* Takes over frontends and endpoints (kvmalloc), also on failure. */
+/* Takes over the arrays (kvmalloc), also on failure. */
 int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u32 mode,
-		 struct ksvc_key *frontends, u32 n_frontends,
-		 struct ksvc_endpoint *endpoints, u32 n_endpoints,
-		 struct netlink_ext_ack *extack)
+		 const struct ksvc_spec *spec, struct netlink_ext_ack *extack)
 {
+	struct ksvc_spec taken = *spec;
 	struct ksvc_change *change;
-	int err;
 
 	lockdep_assert_held(&kn->mutex);
 	change = change_for_put(kn, txn, name, mode, extack);
 	if (IS_ERR(change)) {
-		kvfree(frontends);
-		kvfree(endpoints);
+		ksvc_spec_free(&taken);
 		return PTR_ERR(change);
 	}
-	kvfree(change->frontends);
-	kvfree(change->endpoints);
+	ksvc_spec_free(&change->spec);
 	change->delete = false;
-	change->frontends = frontends;
-	change->n_frontends = n_frontends;
-	change->endpoints = endpoints;
-	change->n_endpoints = n_endpoints;
-
-	err = sort_frontends(frontends, n_frontends, extack);
-	if (!err)
-		err = sort_endpoints(endpoints, n_endpoints, extack);
-	if (!err)
-		err = check_families(change, endpoints, n_endpoints, extack);
-	return err;
+	change->spec = taken;
+	return sort_frontends(taken.frontends, taken.n_frontends, extack) ?:
+	       sort_endpoints(taken.endpoints, taken.n_endpoints, extack) ?:
+	       check_families(change, taken.endpoints, taken.n_endpoints, extack);
 }
 
 int ksvc_txn_del(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name,
@@ -365,17 +370,17 @@ int ksvc_txn_put_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char
 	      check_families(change, endpoints, n, extack);
 	if (err)
 		return err;
-	merged = kvmalloc_array(change->n_endpoints + n, sizeof(*merged), GFP_KERNEL_ACCOUNT);
+	merged = kvmalloc_array(change->spec.n_endpoints + n, sizeof(*merged), GFP_KERNEL_ACCOUNT);
 	if (!merged)
 		return -ENOMEM;
 	while (j < n) {
 		const struct ksvc_endpoint *old = NULL;
 		int differ = -1;
 
-		if (i < change->n_endpoints)
-			differ = ksvc_endpoint_cmp(&endpoints[j], old = &change->endpoints[i]);
+		if (i < change->spec.n_endpoints)
+			differ = ksvc_endpoint_cmp(&endpoints[j], old = &change->spec.endpoints[i]);
 		if (differ > 0) {
-			merged[k++] = change->endpoints[i++];
+			merged[k++] = change->spec.endpoints[i++];
 			continue;
 		}
 		err = put_endpoint(&merged[k++], differ ? NULL : old, &endpoints[j++],
@@ -385,17 +390,17 @@ int ksvc_txn_put_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char
 		if (!differ)
 			i++;
 	}
-	memcpy(&merged[k], &change->endpoints[i],
-	       (change->n_endpoints - i) * sizeof(*merged));
-	k += change->n_endpoints - i;
+	memcpy(&merged[k], &change->spec.endpoints[i],
+	       (change->spec.n_endpoints - i) * sizeof(*merged));
+	k += change->spec.n_endpoints - i;
 	if (k > KSVC_MAX_ENDPOINTS) {
 		NL_SET_ERR_MSG(extack, "a service takes at most 65535 endpoints");
 		err = -E2BIG;
 		goto free_merged;
 	}
-	kvfree(change->endpoints);
-	change->endpoints = merged;
-	change->n_endpoints = k;
+	kvfree(change->spec.endpoints);
+	change->spec.endpoints = merged;
+	change->spec.n_endpoints = k;
 	return 0;
 
 free_merged:
@@ -419,14 +424,14 @@ int ksvc_txn_del_endpoints(struct ksvc_net *kn, struct ksvc_txn *txn, const char
 	err = sort_endpoints(endpoints, n, extack);
 	if (err)
 		return err;
-	for (i = 0; i < change->n_endpoints; i++) {
-		if (j < n && !ksvc_endpoint_cmp(&change->endpoints[i], &endpoints[j]))
+	for (i = 0; i < change->spec.n_endpoints; i++) {
+		if (j < n && !ksvc_endpoint_cmp(&change->spec.endpoints[i], &endpoints[j]))
 			j++;
 		else
-			change->endpoints[k++] = change->endpoints[i];
+			change->spec.endpoints[k++] = change->spec.endpoints[i];
 	}
 	if (j < n)
 		return refuse_endpoint(extack, &endpoints[j], "does not exist", -ENOENT);
-	change->n_endpoints = k;
+	change->spec.n_endpoints = k;
 	return 0;
 }

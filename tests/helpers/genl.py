@@ -142,6 +142,12 @@ def prefixes(kind, *networks):
     return nest(kind, *map(one, networks))
 
 
+def source_range(network):
+    network = ipaddress.ip_network(network)
+    return nest(K.A_SERVICE_SOURCE_RANGE, addr(K.A_PREFIX_ADDR4, K.A_PREFIX_ADDR6, network.network_address),
+                u8(K.A_PREFIX_LENGTH, network.prefixlen))
+
+
 def names(kind, *values):
     return nest(kind, *(attr(K.A_NAMES_NAME, value.encode()) for value in values))
 

@@ -17,16 +17,73 @@
 #define KSVC_MAX_TOTAL_FRONTENDS	4194304
 #define KSVC_MAX_TOTAL_ENDPOINTS	16777216
 #define KSVC_MAX_PREFIXES		256
+#define KSVC_MAX_SOURCE_RANGES		16384
+#define KSVC_MAX_AFFINITY		86400
+#define KSVC_MAX_MAGLEV_SIZE		1048573
+#define KSVC_MAX_AFFINITY_ENTRIES	16777216
 
 /**
- * enum ksvc_endpoint_flags - The sets an endpoint is a member of.
+ * enum ksvc_class - What kind of address a frontend has. The first is internal
+ *   traffic, the others are external, whoever sends it.
+ * @KSVC_CLASS_CLUSTER_IP: A ClusterIP; its other ports are refused (F7).
+ * @KSVC_CLASS_LOAD_BALANCER: Guarded by the service's source ranges (F3).
+ * @KSVC_CLASS_NODE_PORT: Any address of the node (M4, M6); the address is
+ *   0.0.0.0 or ::.
+ */
+enum ksvc_class {
+	KSVC_CLASS_CLUSTER_IP,
+	KSVC_CLASS_EXTERNAL_IP,
+	KSVC_CLASS_LOAD_BALANCER,
+	KSVC_CLASS_NODE_PORT,
+};
+
+/**
+ * enum ksvc_scheduler - How a connection's endpoint is chosen from its set.
+ * @KSVC_SCHEDULER_RANDOM: Evenly, or by weight.
+ * @KSVC_SCHEDULER_RR: One after the other; of weights only 0 counts.
+ * @KSVC_SCHEDULER_WRR: In turn, as often as the weights say.
+ * @KSVC_SCHEDULER_LC: The fewest live connections relative to the weight.
+ * @KSVC_SCHEDULER_SH: By the client's address and the weights.
+ * @KSVC_SCHEDULER_MAGLEV: By the flow, the same on all nodes with the same
+ *   endpoints, and with little change when endpoints change.
+ */
+enum ksvc_scheduler {
+	KSVC_SCHEDULER_RANDOM,
+	KSVC_SCHEDULER_RR,
+	KSVC_SCHEDULER_WRR,
+	KSVC_SCHEDULER_LC,
+	KSVC_SCHEDULER_SH,
+	KSVC_SCHEDULER_MAGLEV,
+};
+
+/**
+ * enum ksvc_service_flags
+ * @KSVC_SERVICE_FLAGS_INTERNAL_LOCAL: ClusterIP traffic uses local endpoints
+ *   (internalTrafficPolicy).
+ * @KSVC_SERVICE_FLAGS_EXTERNAL_LOCAL: Other traffic does
+ *   (externalTrafficPolicy).
+ * @KSVC_SERVICE_FLAGS_RESET: TCP connections to an endpoint that is removed
+ *   are reset at their next packet. Else they go on.
+ */
+enum ksvc_service_flags {
+	KSVC_SERVICE_FLAGS_INTERNAL_LOCAL = 1,
+	KSVC_SERVICE_FLAGS_EXTERNAL_LOCAL = 2,
+	KSVC_SERVICE_FLAGS_RESET = 4,
+};
+
+/**
+ * enum ksvc_endpoint_flags - The sets an endpoint is a member of. One of none
+ *   gets no new connections and keeps those it has.
  * @KSVC_ENDPOINT_FLAGS_CLUSTER: Used by traffic whose policy is Cluster.
  * @KSVC_ENDPOINT_FLAGS_LOCAL: Runs on this node; used by traffic whose policy
  *   is Local, and masqueraded when it reaches itself through the service.
+ * @KSVC_ENDPOINT_FLAGS_DRAINING: Terminating; without consequence, shown to
+ *   people.
  */
 enum ksvc_endpoint_flags {
 	KSVC_ENDPOINT_FLAGS_CLUSTER = 1,
 	KSVC_ENDPOINT_FLAGS_LOCAL = 2,
+	KSVC_ENDPOINT_FLAGS_DRAINING = 4,
 };
 
 /**
@@ -58,6 +115,7 @@ enum ksvc_mode {
  * @KSVC_VERDICT_DROP: Dropped without an answer.
  * @KSVC_VERDICT_REJECT: Dropped and answered with ICMP port unreachable.
  * @KSVC_VERDICT_RESET: Dropped and answered with a TCP RST.
+ * @KSVC_VERDICT_LOCAL: Answered by the node itself.
  */
 enum ksvc_verdict {
 	KSVC_VERDICT_NONE,
@@ -65,6 +123,7 @@ enum ksvc_verdict {
 	KSVC_VERDICT_DROP,
 	KSVC_VERDICT_REJECT,
 	KSVC_VERDICT_RESET,
+	KSVC_VERDICT_LOCAL,
 };
 
 /**
@@ -82,7 +141,16 @@ enum ksvc_verdict {
  * @KSVC_REASON_NAT_FAILED: drop; conntrack could not take the translation.
  * @KSVC_REASON_INVALID: drop; of a connection to a frontend, in either
  *   direction, but conntrack finds it invalid (outside the window, a wrong
- *   checksum) and does not translate it.
+ *   checksum) and does not translate it. With drop-invalid also any forwarded
+ *   packet that is (F14).
+ * @KSVC_REASON_NO_LOCAL_ENDPOINT: drop; there are endpoints, but not on this
+ *   node, and the policy is Local (F2).
+ * @KSVC_REASON_SOURCE_RANGE: drop; a load-balancer address, and a source in
+ *   none of the service's source ranges (F3).
+ * @KSVC_REASON_LOCALHOST: drop; for a loopback address but not from one, while
+ *   localhost-nodeports is on (F13).
+ * @KSVC_REASON_ECHO: local; an echo request to a VIP with an endpoint, while
+ *   ping is on.
  */
 enum ksvc_reason {
 	KSVC_REASON_NO_SERVICE,
@@ -93,6 +161,28 @@ enum ksvc_reason {
 	KSVC_REASON_NO_CONNECTION,
 	KSVC_REASON_NAT_FAILED,
 	KSVC_REASON_INVALID,
+	KSVC_REASON_NO_LOCAL_ENDPOINT,
+	KSVC_REASON_SOURCE_RANGE,
+	KSVC_REASON_LOCALHOST,
+	KSVC_REASON_ECHO,
+};
+
+/**
+ * enum ksvc_rule - The rule of docs/design.md that decided.
+ */
+enum ksvc_rule {
+	KSVC_RULE_NONE,
+	KSVC_RULE_M1,
+	KSVC_RULE_X1,
+	KSVC_RULE_X2,
+	KSVC_RULE_X3,
+	KSVC_RULE_X4,
+	KSVC_RULE_F1,
+	KSVC_RULE_F2,
+	KSVC_RULE_F3,
+	KSVC_RULE_F7,
+	KSVC_RULE_F8,
+	KSVC_RULE_F13,
 };
 
 enum ksvc_event {
@@ -106,6 +196,7 @@ enum {
 	KSVC_A_FRONTEND_ADDR6,
 	KSVC_A_FRONTEND_PORT,
 	KSVC_A_FRONTEND_PROTOCOL,
+	KSVC_A_FRONTEND_CLASS,
 
 	__KSVC_A_FRONTEND_MAX,
 	KSVC_A_FRONTEND_MAX = (__KSVC_A_FRONTEND_MAX - 1)
@@ -118,6 +209,7 @@ enum {
 	KSVC_A_ENDPOINT_WEIGHT,
 	KSVC_A_ENDPOINT_FLAGS,
 	KSVC_A_ENDPOINT_CONNECTIONS,
+	KSVC_A_ENDPOINT_ACTIVE,
 	KSVC_A_ENDPOINT_PAD,
 
 	__KSVC_A_ENDPOINT_MAX,
@@ -175,6 +267,11 @@ enum {
 	KSVC_A_SETTINGS_SERVICE_CIDRS,
 	KSVC_A_SETTINGS_POD_INTERFACES,
 	KSVC_A_SETTINGS_MASQUERADE_ALL,
+	KSVC_A_SETTINGS_NODEPORT_ADDRESSES,
+	KSVC_A_SETTINGS_LOCALHOST_NODEPORTS,
+	KSVC_A_SETTINGS_DROP_INVALID,
+	KSVC_A_SETTINGS_PING,
+	KSVC_A_SETTINGS_AFFINITY_ENTRIES,
 	KSVC_A_SETTINGS_GENERATION,
 	KSVC_A_SETTINGS_PAD,
 
@@ -193,6 +290,12 @@ enum {
 	KSVC_A_SERVICE_FRONTENDS,
 	KSVC_A_SERVICE_ENDPOINTS,
 	KSVC_A_SERVICE_PAD,
+	KSVC_A_SERVICE_FLAGS,
+	KSVC_A_SERVICE_SOURCE_RANGE,
+	KSVC_A_SERVICE_SOURCE_RANGES,
+	KSVC_A_SERVICE_AFFINITY,
+	KSVC_A_SERVICE_SCHEDULER,
+	KSVC_A_SERVICE_MAGLEV_SIZE,
 
 	__KSVC_A_SERVICE_MAX,
 	KSVC_A_SERVICE_MAX = (__KSVC_A_SERVICE_MAX - 1)
@@ -222,9 +325,23 @@ enum {
 	KSVC_A_EXPLAIN_REASON,
 	KSVC_A_EXPLAIN_SERVICE,
 	KSVC_A_EXPLAIN_ENDPOINT,
+	KSVC_A_EXPLAIN_RULE,
 
 	__KSVC_A_EXPLAIN_MAX,
 	KSVC_A_EXPLAIN_MAX = (__KSVC_A_EXPLAIN_MAX - 1)
+};
+
+enum {
+	KSVC_A_AFFINITY_NAME = 1,
+	KSVC_A_AFFINITY_CLIENT_ADDR4,
+	KSVC_A_AFFINITY_CLIENT_ADDR6,
+	KSVC_A_AFFINITY_ADDR4,
+	KSVC_A_AFFINITY_ADDR6,
+	KSVC_A_AFFINITY_PORT,
+	KSVC_A_AFFINITY_EXPIRES,
+
+	__KSVC_A_AFFINITY_MAX,
+	KSVC_A_AFFINITY_MAX = (__KSVC_A_AFFINITY_MAX - 1)
 };
 
 enum {
@@ -262,6 +379,8 @@ enum {
 	KSVC_CMD_TXN_ABORT,
 	KSVC_CMD_EXPLAIN,
 	KSVC_CMD_STATS_GET,
+	KSVC_CMD_AFFINITY_GET,
+	KSVC_CMD_AFFINITY_DEL,
 	KSVC_CMD_SERVICE_NTF,
 	KSVC_CMD_COMMIT_NTF,
 

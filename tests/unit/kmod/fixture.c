@@ -2,7 +2,9 @@
 /* A namespace for tests: doubles of what pure files call, requests, packets. */
 #include "test.h"
 
+#include <linux/bitmap.h>
 #include <linux/if.h>
+#include <linux/in.h>
 #include <linux/jhash.h>
 #include <linux/lockdep.h>
 #include <linux/percpu.h>
@@ -10,7 +12,11 @@
 #include <stdio.h>
 
 struct netlink_ext_ack extack;
+struct ksvc_features features;
+struct ksvc_prefix ranges[16];
+u32 n_ranges;
 const char *local_addresses;
+bool stray;
 bool fixed_hash;
 u32 flow_hash;
 struct event events[64];
@@ -19,7 +25,7 @@ int activate_error;
 
 /* Doubles */
 
-bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family, const union nf_inet_addr *addr)
+static bool is_assigned(u8 family, const union nf_inet_addr *addr)
 {
 	const char *word = local_addresses ?: "";
 
@@ -36,6 +42,24 @@ bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family, const union nf_ine
 		word += len;
 	}
 	return false;
+}
+
+bool ksvc_addr_is_assigned(const struct ksvc_net *kn, __be32 addr)
+{
+	const union nf_inet_addr all = { .all = { addr } };
+
+	return is_assigned(NFPROTO_IPV4, &all);
+}
+
+bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family, const union nf_inet_addr *addr)
+{
+	return is_assigned(family, addr) ||
+	       (family == NFPROTO_IPV4 && ipv4_is_loopback(addr->ip));
+}
+
+u32 ksvc_client_hash(const struct nf_conntrack_tuple *tuple)
+{
+	return jhash(&tuple->src.u3, sizeof(tuple->src.u3), 1);
 }
 
 u32 ksvc_flow_hash(const struct nf_conntrack_tuple *tuple)
@@ -100,20 +124,25 @@ void ksvc_sweep_init(struct ksvc_net *kn)
 /* Namespaces */
 
 static unsigned long live_before;
+static unsigned int namespaces;
 
 struct ksvc_net *net_new(void)
 {
 	struct ksvc_net *kn;
 
-	live_before = shim_live;
+	if (!namespaces++)
+		live_before = shim_live;
 	kn = kzalloc(sizeof(*kn), GFP_KERNEL);
 	assert(kn);
 	ksvc_config_init(kn);
 	local_addresses = NULL;
+	stray = false;
 	fixed_hash = false;
 	activate_error = 0;
 	n_events = 0;
 	n_sweeps = 0;
+	n_ranges = 0;
+	memset(&features, 0, sizeof(features));
 	return kn;
 }
 
@@ -124,7 +153,8 @@ void net_free(struct ksvc_net *kn)
 	free_percpu(kn->counters);
 	kfree(kn);
 	rcu_drain();
-	expect(shim_live == live_before);
+	if (!--namespaces)
+		expect(shim_live == live_before);
 }
 
 /* Requests */
@@ -205,28 +235,33 @@ static void *duplicate(const void *from, u32 n, size_t size)
 }
 
 int put_arrays(struct ksvc_net *kn, u32 portid, u32 mode, const char *name,
-	       const struct ksvc_key *frontends, u32 n_frontends,
+	       const struct ksvc_front *frontends, u32 n_frontends,
 	       const struct ksvc_endpoint *endpoints, u32 n_endpoints)
 {
-	struct ksvc_key *keys = duplicate(frontends, n_frontends, sizeof(*keys));
-	struct ksvc_endpoint *ep = NULL;
+	struct ksvc_spec spec = {
+		.features = features,
+		.n_frontends = n_frontends,
+		.n_endpoints = n_endpoints,
+		.n_ranges = n_ranges,
+	};
 	struct ksvc_txn *txn;
 	int err = -ENOMEM;
 
+	spec.frontends = duplicate(frontends, n_frontends, sizeof(*frontends));
 	if (n_endpoints)
-		ep = duplicate(endpoints, n_endpoints, sizeof(*ep));
-	if (!keys || (n_endpoints && !ep)) {
-		kvfree(keys);
-		kvfree(ep);
+		spec.endpoints = duplicate(endpoints, n_endpoints, sizeof(*endpoints));
+	if (n_ranges)
+		spec.ranges = duplicate(ranges, n_ranges, sizeof(*ranges));
+	if (!spec.frontends || !spec.endpoints != !n_endpoints || !spec.ranges != !n_ranges) {
+		ksvc_spec_free(&spec);
 		return spoil(kn, portid);
 	}
 	txn = change_start(kn, portid, &err);
 	if (!txn) {
-		kvfree(keys);
-		kvfree(ep);
+		ksvc_spec_free(&spec);
 		return answer(err);
 	}
-	err = ksvc_txn_put(kn, txn, name, mode, keys, n_frontends, ep, n_endpoints, &extack);
+	err = ksvc_txn_put(kn, txn, name, mode, &spec, &extack);
 	return change_end(kn, txn, err);
 }
 
@@ -334,16 +369,23 @@ struct ksvc_decision decide(const struct ksvc_net *kn, const char *from, const c
 	if (in)
 		snprintf(name, sizeof(name), "%s", in);
 	rcu_read_lock();
-	ksvc_decide(kn, &tuple, in ? name : NULL, &d);
+	ksvc_decide(kn, &tuple, in ? name : NULL, stray, &d);
 	rcu_read_unlock();
 	return d;
 }
 
 const struct ksvc_svc *lookup(const struct ksvc_net *kn, const char *to)
 {
+	const char *from = strchr(to, '[') ? "2001:db8::1" : "192.0.2.1";
+	const struct nf_conntrack_tuple tuple = tuple_of(from, to);
+	struct ksvc_decision d;
+
 	if (!kn->active)
 		return NULL;
-	return decide(kn, strchr(to, '[') ? "2001:db8::1" : "192.0.2.1", to, "eth0").svc;
+	rcu_read_lock();
+	ksvc_match(kn, &tuple, NULL, &d);
+	rcu_read_unlock();
+	return d.svc;
 }
 
 static void append_endpoint(char **end, const char *limit, const struct ksvc_endpoint *ep)
@@ -367,7 +409,7 @@ const char *choices(const struct ksvc_net *kn, const char *to)
 
 	if (!svc)
 		return "-";
-	set = &svc->cluster[ksvc_family_index(key_of(to).family)];
+	set = &svc->sets[KSVC_CLUSTER][ksvc_family_index(key_of(to).family)];
 	end += snprintf(end, limit - end, "%s:", svc->ident->name);
 	for (i = 0; i < set->n; i++)
 		append_endpoint(&end, limit, &svc->endpoints[set->first + i]);
@@ -429,6 +471,9 @@ u64 fingerprint(const struct ksvc_net *kn)
 	sum = mix(sum, kn->n_frontends);
 	sum = mix(sum, kn->n_vips);
 	sum = mix(sum, kn->n_endpoints);
+	sum = mix(sum, kn->n_node_ports);
+	for (i = 0; kn->n_node_ports && i < 65536 / BITS_PER_LONG; i++)
+		sum = mix(sum, kn->node_ports[i]);
 	sum = mix(sum, (unsigned long)kn->settings);
 	sum = mix(sum, (unsigned long)table);
 	for (i = 0; table && i <= table->mask; i++)
@@ -437,12 +482,15 @@ u64 fingerprint(const struct ksvc_net *kn)
 								      struct ksvc_frontend,
 								      node[0]);
 
-			sum = mix(mix(mix(sum, (unsigned long)fe), fe->users),
-				  (unsigned long)fe->svc);
+			sum = mix(mix(sum, (unsigned long)fe), (unsigned long)fe->svc);
+			sum = mix(mix(mix(sum, fe->users), fe->cluster_ips), fe->usable);
 		}
 	xa_for_each(&kn->services, id, ident) {
 		sum = mix(mix(mix(sum, id), ident->id), (unsigned long)ident->svc);
 		sum = mix(sum, ksvc_find(kn, ident->name) == ident);
+		for (i = 0; i < ident->svc->n_endpoints; i++)
+			if (ident->svc->endpoints[i].load)
+				sum = mix(sum, ident->svc->endpoints[i].load->active.counter);
 	}
 	return sum;
 }

@@ -14,7 +14,9 @@ struct test {
 
 /* of each file, up to an entry without a name */
 extern const struct test decide_tests[], select_tests[], table_tests[], service_tests[],
-			 txn_tests[], conflict_tests[], fail_tests[], model_tests[];
+			 txn_tests[], conflict_tests[], fail_tests[], model_tests[],
+			 external_tests[], untranslated_tests[], cross_tests[], ranges_tests[],
+			 schedule_tests[], maglev_tests[], affinity_tests[];
 
 /* Both go on after a failure; the second says what of. */
 #define expect(cond)		expect_(cond, __FILE__, __LINE__, #cond, NULL)
@@ -25,15 +27,17 @@ void diagnose(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A generator with a seed of its own. */
 u32 next_random(u64 *state);
 
-/* Text: "10.0.0.1", "fd00::1"; "10.0.0.1:80/tcp", "[fd00::1]:53/udp";
+/* Text: "10.0.0.1", "fd00::1"; "10.0.0.1:80/tcp", "[fd00::1]:53/udp=CLASS",
+ * where CLASS is "ext", "lb", "np" (at 0.0.0.0 or [::]), or a ClusterIP without;
  * "10.0.0.1:8080@WEIGHT/FLAGS", where FLAGS is of "c" (cluster), "l" (local)
  * and "-" (none). What is not there is not given: weight 1, both flags.
  */
 union nf_inet_addr addr_of(const char *text, u8 *family);
 struct ksvc_key key_of(const char *text);
+struct ksvc_front front_of(const char *text);
 struct ksvc_endpoint endpoint_of(const char *text);
 
-/* A namespace. net_free() also expects that nothing of it stays allocated. */
+/* A namespace. net_free() of the last expects that nothing stays allocated. */
 struct ksvc_net *net_new(void);
 void net_free(struct ksvc_net *kn);
 
@@ -42,11 +46,15 @@ void net_free(struct ksvc_net *kn);
  * by blanks. Each expects a message with every refusal.
  */
 extern struct netlink_ext_ack extack;
+extern struct ksvc_features features;	/* of what put() puts */
+extern struct ksvc_prefix ranges[16];
+extern u32 n_ranges;
+void set_ranges(const char *text);
 int begin(struct ksvc_net *kn, u32 portid, u32 flags);
 int put(struct ksvc_net *kn, u32 portid, u32 mode, const char *name, const char *frontends,
 	const char *endpoints);
 int put_arrays(struct ksvc_net *kn, u32 portid, u32 mode, const char *name,
-	       const struct ksvc_key *frontends, u32 n_frontends,
+	       const struct ksvc_front *frontends, u32 n_frontends,
 	       const struct ksvc_endpoint *endpoints, u32 n_endpoints);
 int del(struct ksvc_net *kn, u32 portid, const char *name);
 int put_endpoints(struct ksvc_net *kn, u32 portid, u32 mode, const char *name,
@@ -65,6 +73,10 @@ struct setting {
 	const char *service_cidrs;
 	const char *pod_interfaces;
 	bool masquerade_all;
+	const char *nodeport_addresses;
+	bool localhost_nodeports;
+	bool ping;
+	u32 affinity_entries;		/* as it was, if 0 */
 };
 
 int set(struct ksvc_net *kn, struct setting setting);
@@ -73,6 +85,9 @@ struct ksvc_ifname ifname_of(const char *text);
 
 /* Addresses of the node, separated by blanks. */
 extern const char *local_addresses;
+
+/* Whether what decide() asks about is a segment that opens no connection. */
+extern bool stray;
 
 /* What flows hash to, if it is not their own hash. */
 extern bool fixed_hash;

@@ -216,7 +216,7 @@ static void q6_by_choice(void)
 	rcu_read_lock();
 	for (i = 0; i < d.set->n; i++) {
 		ep = &d.svc->endpoints[d.set->first + i];
-		if (ksvc_masquerade(kn, &tuple, "cni0\0\0\0\0\0\0\0\0\0\0\0", ep)) {
+		if (ksvc_masquerade(kn, &tuple, "cni0\0\0\0\0\0\0\0\0\0\0\0", &d, ep)) {
 			masqueraded++;
 			expect(ep->port == htons(80) || ep->port == htons(82));
 		}
@@ -440,7 +440,7 @@ static void same_flow(void)
 	for (i = 0; i < 10; i++)
 		expect(decide(kn, "192.0.2.1", WEB, i % 2 ? "eth0" : NULL).endpoint == d.endpoint);
 	rcu_read_lock();
-	expect(ksvc_choose(&d, &tuple) == d.endpoint);
+	expect(ksvc_choose(kn, &d, &tuple, true) == d.endpoint);
 	rcu_read_unlock();
 	net_free(kn);
 }

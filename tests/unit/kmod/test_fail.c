@@ -4,6 +4,7 @@
  */
 #include "test.h"
 
+#include <linux/bitmap.h>
 #include <linux/slab.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,101 @@ static void transactions(void)
 	fail_each(&(struct scenario){ prepare_some, run_replace, much_is_changed });
 }
 
+#define FEATURED	6
+
+/* A service of each scheduler, with all that a service can have. */
+static int put_featured(struct ksvc_net *kn, u32 portid, const char *endpoints)
+{
+	char name[16], frontends[128];
+	int err = 0;
+	u32 i;
+
+	set_ranges("10.0.0.0/8 10.1.0.0/16 fd00::/8");
+	for (i = 0; i < FEATURED && !err; i++) {
+		features = (struct ksvc_features){
+			.flags = KSVC_SERVICE_FLAGS_INTERNAL_LOCAL,
+			.affinity = i % 2 ? 10 : 0,
+			.scheduler = i,
+			.maglev_size = i == KSVC_SCHEDULER_MAGLEV ? 101 : 0,
+		};
+		snprintf(name, sizeof(name), "s%u", i);
+		snprintf(frontends, sizeof(frontends), "10.98.0.%u:80/tcp 10.98.1.%u:80/tcp=lb "
+			 "0.0.0.0:%u/tcp=np [::]:%u/udp=np", i, i, 30000 + i, 30000 + i);
+		err = put(kn, portid, PUT, name, frontends, endpoints);
+	}
+	n_ranges = 0;
+	memset(&features, 0, sizeof(features));
+	return err;
+}
+
+static void prepare_small(struct ksvc_net *kn)
+{
+	set(kn, (struct setting){ .affinity_entries = 64 });
+}
+
+static void prepare_featured(struct ksvc_net *kn)
+{
+	u32 i, j;
+
+	prepare_small(kn);
+	put_featured(kn, 0, ONE " " TWO "@2");
+	rcu_drain();
+	local_addresses = "192.0.2.10 fd00:10::1";
+	for (i = 0; i < FEATURED; i++) {
+		char to[32];
+		const struct ksvc_svc *svc;
+
+		snprintf(to, sizeof(to), "192.0.2.10:%u/tcp", 30000 + i);
+		svc = lookup(kn, to);
+		for (j = 0; j < svc->n_endpoints && svc->endpoints[j].load; j++)
+			atomic_set(&svc->endpoints[j].load->active, 7);
+	}
+}
+
+static int run_featured(struct ksvc_net *kn)
+{
+	int err = begin(kn, 1, 0);
+
+	if (err)
+		return err;
+	return end_of(kn, put_featured(kn, 1, ONE "@3 " TWO "@5/c 10.0.0.3:80@2 10.0.0.4:80/l "
+				       "10.0.0.5:80/l [fd00::a]:80@7 [fd00::b]:80"));
+}
+
+static bool has_features(const struct ksvc_net *kn)
+{
+	const struct ksvc_svc *svc;
+	char to[32];
+	bool ok = kn->n_node_ports == 2 * FEATURED && kn->affinity;
+	u32 i, j, set;
+
+	local_addresses = "192.0.2.10 fd00:10::1";
+	for (i = 0; i < FEATURED; i++) {
+		snprintf(to, sizeof(to), "192.0.2.10:%u/tcp", 30000 + i);
+		svc = lookup(kn, to);
+		ok &= test_bit(30000 + i, kn->node_ports);
+		ok = ok && svc && svc->features.scheduler == i && svc->n_endpoints == 7;
+		for (j = 0; ok && j < 2 * KSVC_FAMILIES; j++) {
+			set = j / 2;
+			ok &= svc->sets[set][j % 2].n == (j % 2 ? 2 : set ? 4 : 3);
+			ok &= !svc->sets[set][j % 2].data == (i == KSVC_SCHEDULER_RR ||
+							      i == KSVC_SCHEDULER_LC);
+		}
+		for (j = 0; ok && j < svc->n_endpoints; j++)
+			ok &= !svc->endpoints[j].load == (i != KSVC_SCHEDULER_LC);
+		ok = ok && svc->open_ranges[KSVC_V4] == 1 && svc->open_ranges[KSVC_V6] == 1 &&
+		     !svc->affinity_owner == !(i % 2) &&
+		     !svc->by_slot == !(i % 2 || i == KSVC_SCHEDULER_LC);
+	}
+	return ok;
+}
+
+static void with_features(void)
+{
+	fail_each(&(struct scenario){ prepare_featured, run_featured, has_features });
+	fail_each(&(struct scenario){ prepare_small, run_featured, has_features });
+}
+
 static int run_first(struct ksvc_net *kn)
 {
 	return put(kn, 0, PUT, "a", A, ONE "@2 " TWO);
@@ -181,7 +277,7 @@ static void deletion(void)
 static int many_endpoints(struct ksvc_net *kn, u32 first, u32 n)
 {
 	struct ksvc_endpoint *ep = calloc(n, sizeof(*ep));
-	const struct ksvc_key key = key_of(A);
+	const struct ksvc_front front = front_of(A);
 	int err;
 	u32 i;
 
@@ -190,22 +286,22 @@ static int many_endpoints(struct ksvc_net *kn, u32 first, u32 n)
 		ep[i].addr.ip = htonl(0x0b000000 + first + i);
 		ep[i].weight = 1 + i % 3;
 	}
-	err = put_arrays(kn, 0, PUT, "a", &key, 1, ep, n);
+	err = put_arrays(kn, 0, PUT, "a", &front, 1, ep, n);
 	free(ep);
 	return err;
 }
 
 static void prepare_large(struct ksvc_net *kn)
 {
-	struct ksvc_key keys[KSVC_MAX_FRONTENDS];
+	struct ksvc_front fronts[KSVC_MAX_FRONTENDS];
 	u32 i;
 
 	many_endpoints(kn, 0, 100);
-	for (i = 0; i < ARRAY_SIZE(keys); i++) {
-		keys[i] = key_of(B);
-		keys[i].port = htons(1 + i);
+	for (i = 0; i < ARRAY_SIZE(fronts); i++) {
+		fronts[i] = front_of(B);
+		fronts[i].key.port = htons(1 + i);
 	}
-	put_arrays(kn, 0, PUT, "b", keys, ARRAY_SIZE(keys), NULL, 0);
+	put_arrays(kn, 0, PUT, "b", fronts, ARRAY_SIZE(fronts), NULL, 0);
 	rcu_drain();
 }
 
@@ -263,9 +359,10 @@ static void settings(void)
 	unsigned long live;
 	u32 n;
 
-	set(kn, (struct setting){ "10.0.0.0/8 fd00::/8", "10.96.0.0/16", "cni0 veth*", true });
+	set(kn, (struct setting){ "10.0.0.0/8 fd00::/8", "10.96.0.0/16", "cni0 veth*", true,
+				  "192.168.0.0/16" });
 	live = shim_live;
-	for (n = 1; n <= 4; n++) {
+	for (n = 1; n <= 5; n++) {
 		shim_fail_after = n;
 		mutex_lock(&kn->mutex);
 		expect(!ksvc_settings_dup(ksvc_settings_get(kn)));
@@ -284,6 +381,7 @@ static void settings(void)
 
 const struct test fail_tests[] = {
 	{ "ENOMEM at each allocation of a transaction, delta and replace", transactions },
+	{ "ENOMEM at each allocation of services with all features", with_features },
 	{ "ENOMEM at each allocation of a namespace's first commit", first },
 	{ "ENOMEM at each allocation of requests about endpoints", endpoints },
 	{ "ENOMEM at each allocation of a deletion", deletion },

@@ -5,47 +5,19 @@
  * a transaction is a copy of it. SEED and OPERATIONS in the environment ask
  * for another run.
  */
-#include "test.h"
+#include "model.h"
 
+#include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SERVICES	10
-#define FRONTENDS	56
-#define ENDPOINTS	24
-#define WRITERS		3	/* of which 0 has no transactions */
-
-struct model_endpoint {
-	bool there;
-	u16 weight;
-	u8 flags;
-	u64 connections;
-};
-
-struct model_service {
-	bool there;
-	bool frontends[FRONTENDS];
-	struct model_endpoint endpoints[ENDPOINTS];
-	u64 connections;
-};
-
-struct model_txn {
-	bool open, failed;
-	u64 base;
-	struct model_service services[SERVICES];
-};
-
-static struct {
-	struct model_service services[SERVICES];	/* in force */
-	u64 generation;
-	struct model_txn txns[WRITERS];
-} model;
-
-static struct ksvc_key keys[FRONTENDS];
-static struct ksvc_endpoint targets[ENDPOINTS];
-static char names[SERVICES][KSVC_NAME_MAX + 1];
+struct model model;
+struct ksvc_key universe_keys[FRONTENDS];
+struct ksvc_endpoint universe_endpoints[ENDPOINTS];
+struct ksvc_prefix universe_ranges[RANGES];
+char universe_names[SERVICES][KSVC_NAME_MAX + 1];
 static u64 seed;
 static u32 outcomes[8];
 
@@ -61,23 +33,33 @@ static void make_universe(void)
 		"10.96.0.7", "10.96.0.8",
 		"a60:1::", "a60:2::", "fd00::1", "fd00::2", "fd00:0:0:1::", "fd00::1:0:0",
 	};
+	static const char *const prefixes[] = {
+		"192.0.0.0/8", "192.0.2.1/32", "10.0.0.0/8", "10.0.0.0/9", "fd00::/8", "c000::/16",
+	};
 	char text[64];
 	u32 i;
 
-	for (i = 0; i < FRONTENDS; i++) {
+	for (i = 0; i < NODE_PORTS; i++) {
+		snprintf(text, sizeof(text), "%s:%u/%s", i & 1 ? "[::]" : "0.0.0.0",
+			 i & 2 ? 30000 : 32767, i < 4 ? "tcp" : i < 8 ? "udp" : "sctp");
+		universe_keys[FRONTENDS - NODE_PORTS + i] = key_of(text);
+	}
+	for (i = 0; i < RANGES; i++)
+		universe_ranges[i] = prefix_of(prefixes[i]);
+	for (i = 0; i < FRONTENDS - NODE_PORTS; i++) {
 		const char *addr = addrs[i / 4];
 
 		snprintf(text, sizeof(text), strchr(addr, ':') ? "[%s]:%u/%s" : "%s:%u/%s", addr,
 			 i & 1 ? 80 : 53, i & 2 ? "tcp" : "udp");
-		keys[i] = key_of(text);
+		universe_keys[i] = key_of(text);
 	}
 	for (i = 0; i < ENDPOINTS; i++) {
 		snprintf(text, sizeof(text), i < 16 ? "10.0.0.%u:%u" : "[fd00::%u]:%u", i / 2 + 1,
 			 i & 1 ? 80 : 8080);
-		targets[i] = endpoint_of(text);
+		universe_endpoints[i] = endpoint_of(text);
 	}
 	for (i = 0; i < SERVICES; i++)
-		snprintf(names[i], sizeof(names[i]), i % 2 ? "%0255u" : "%u", i);
+		snprintf(universe_names[i], sizeof(universe_names[i]), i % 2 ? "%0255u" : "%u", i);
 }
 
 static bool has_family(const struct model_service *s, u8 family)
@@ -85,7 +67,7 @@ static bool has_family(const struct model_service *s, u8 family)
 	u32 i;
 
 	for (i = 0; i < FRONTENDS; i++)
-		if (s->frontends[i] && keys[i].family == family)
+		if (s->frontends[i] && universe_keys[i].family == family)
 			return true;
 	return false;
 }
@@ -93,10 +75,12 @@ static bool has_family(const struct model_service *s, u8 family)
 /* What a request says. */
 struct request {
 	u32 writer, service, mode;
-	bool frontends[FRONTENDS];
+	u8 frontends[FRONTENDS];
+	bool ranges[RANGES];
+	struct ksvc_features features;
 	bool endpoints[ENDPOINTS];
 	struct ksvc_endpoint ep[ENDPOINTS];	/* in any order */
-	u32 index[ENDPOINTS];			/* in targets */
+	u32 index[ENDPOINTS];			/* in the universe */
 	u32 n;
 };
 
@@ -108,18 +92,19 @@ static void random_endpoints(struct request *r, const struct model_service *s, u
 
 	while (wanted--) {
 		i = below(ENDPOINTS);
-		if (r->endpoints[i] || (below(100) && !has_family(s, targets[i].family)) ||
+		if (r->endpoints[i] ||
+		    (below(100) && !has_family(s, universe_endpoints[i].family)) ||
 		    (that_are_there && below(100) && !s->endpoints[i].there))
 			continue;
 		r->endpoints[i] = true;
 		r->index[r->n] = i;
-		r->ep[r->n] = targets[i];
+		r->ep[r->n] = universe_endpoints[i];
 		if (below(3)) {
 			r->ep[r->n].weight = below(4) ? below(4) : below(KSVC_WEIGHT_MAX + 1);
 			r->ep[r->n].given |= KSVC_GIVEN_WEIGHT;
 		}
-		if (below(4) == 0) {
-			r->ep[r->n].flags = below(4);
+		if (below(2)) {
+			r->ep[r->n].flags = below(8);
 			r->ep[r->n].given |= KSVC_GIVEN_FLAGS;
 		}
 		r->n++;
@@ -136,7 +121,7 @@ static struct model_service *service_of(const struct request *r)
 /* What a request of put answers; what it says is done if it is 0. */
 static int model_put(const struct request *r, struct model_service *s)
 {
-	struct model_service new = { .there = true };
+	struct model_service new = { .there = true, .features = r->features };
 	u32 i;
 
 	if (s->there && r->mode == KSVC_MODE_CREATE)
@@ -144,6 +129,7 @@ static int model_put(const struct request *r, struct model_service *s)
 	if (!s->there && r->mode == KSVC_MODE_REPLACE)
 		return -ENOENT;
 	memcpy(new.frontends, r->frontends, sizeof(new.frontends));
+	memcpy(new.ranges, r->ranges, sizeof(new.ranges));
 	for (i = 0; i < r->n; i++) {
 		if (!has_family(&new, r->ep[i].family))
 			return -EINVAL;
@@ -213,7 +199,9 @@ static bool is_different(const struct model_service *a, const struct model_servi
 		    (x->there && (x->weight != y->weight || x->flags != y->flags)))
 			return true;
 	}
-	return memcmp(a->frontends, b->frontends, sizeof(a->frontends));
+	return memcmp(a->frontends, b->frontends, sizeof(a->frontends)) ||
+	       memcmp(a->ranges, b->ranges, sizeof(a->ranges)) ||
+	       memcmp(&a->features, &b->features, sizeof(a->features));
 }
 
 /* Puts services in force; what stays keeps its counters. */
@@ -269,116 +257,22 @@ static int model_del(const struct request *r, struct model_service *s)
 	return was_there ? 0 : -ENOENT;
 }
 
-static bool same(u64 is, u64 wanted, const char *what)
-{
-	if (is == wanted)
-		return true;
-	diagnose("%s: %llu, not %llu", what, (unsigned long long)is, (unsigned long long)wanted);
-	return false;
-}
-
-static bool check_service(const struct ksvc_svc *svc, const struct model_service *s, u8 family)
-{
-	const struct ksvc_set *set = &svc->cluster[ksvc_family_index(family)];
-	u32 i, j, n = 0, usable = 0;
-	bool ok = true;
-
-	for (i = 0; i < ENDPOINTS; i++) {
-		const struct model_endpoint *e = &s->endpoints[i];
-
-		n += e->there;
-		if (!e->there)
-			continue;
-		for (j = 0; j < svc->n_endpoints; j++)
-			if (!ksvc_endpoint_cmp(&svc->endpoints[j], &targets[i]))
-				break;
-		if (j == svc->n_endpoints)
-			return same(0, 1, "endpoint");
-		ok &= same(svc->endpoints[j].weight, e->weight, "weight");
-		ok &= same(svc->endpoints[j].flags, e->flags, "flags");
-		ok &= same(ksvc_connections(svc->endpoints[j].connections) -
-			   svc->endpoints[j].base, e->connections, "connections");
-		if (targets[i].family != family)
-			continue;
-		usable += e->weight && e->flags & KSVC_ENDPOINT_FLAGS_CLUSTER;
-		ok &= same(j >= set->first && j < set->first + set->n,
-			   e->weight && e->flags & KSVC_ENDPOINT_FLAGS_CLUSTER, "in the set");
-	}
-	ok &= same(ksvc_connections(svc->connections), s->connections, "service's connections");
-	ok &= same(svc->n_endpoints, n, "endpoints");
-	ok &= same(set->n, usable, "set");
-	return ok;
-}
-
-static struct ksvc_decision decide_key(const struct ksvc_net *kn, const struct ksvc_key *key)
-{
-	struct nf_conntrack_tuple tuple = {
-		.src = { .u3.ip = htonl(0xc0000201), .l3num = key->family },
-		.dst = { .u3 = key->addr, .u.all = key->port, .protonum = key->protocol },
-	};
-	struct ksvc_decision d = {};
-
-	tuple.src.u.all = below(65536);
-	rcu_read_lock();
-	if (kn->active)
-		ksvc_decide(kn, &tuple, NULL, &d);
-	rcu_read_unlock();
-	return d;
-}
-
-/* Everything that packets and dumps can see. */
-static bool check(const struct ksvc_net *kn)
-{
-	u32 i, j, n_services = 0, n_frontends = 0, n_endpoints = 0, n_vips = 0;
-	bool vip = false, ok = true;
-
-	for (i = 0; i < SERVICES; i++) {
-		n_services += model.services[i].there;
-		for (j = 0; model.services[i].there && j < ENDPOINTS; j++)
-			n_endpoints += model.services[i].endpoints[j].there;
-	}
-	for (i = 0; i < FRONTENDS; i++) {
-		const struct ksvc_decision d = decide_key(kn, &keys[i]);
-
-		if (i % 4 == 0)
-			for (vip = false, j = 0; j < 4 * SERVICES; j++)
-				vip |= model.services[j / 4].there &&
-				       model.services[j / 4].frontends[i + j % 4];
-		n_vips += i % 4 == 0 && vip;
-		for (j = 0; j < SERVICES; j++)
-			if (model.services[j].there && model.services[j].frontends[i])
-				break;
-		if (j == SERVICES) {
-			ok &= same(!!d.svc, false, "service");
-			ok &= same(d.reason, vip ? KSVC_REASON_UNUSED_PORT :
-						   KSVC_REASON_NO_SERVICE, "reason");
-			continue;
-		}
-		n_frontends++;
-		if (!d.svc || strcmp(d.svc->ident->name, names[j]))
-			return same(0, 1, "owner");
-		ok &= check_service(d.svc, &model.services[j], keys[i].family);
-		ok &= same(d.verdict, d.set->n ? KSVC_VERDICT_DNAT : KSVC_VERDICT_REJECT,
-			   "verdict");
-		ok &= !d.endpoint || (d.endpoint->weight && d.endpoint->family == keys[i].family);
-	}
-	ok &= same(kn->generation, model.generation, "generation");
-	ok &= same(kn->names.n, n_services, "services");
-	ok &= same(kn->n_frontends, n_frontends, "frontends");
-	ok &= same(kn->n_endpoints, n_endpoints, "endpoints in all");
-	ok &= same(kn->n_vips, n_vips, "VIPs");
-	return ok;
-}
-
 static int send_put(struct ksvc_net *kn, const struct request *r)
 {
-	struct ksvc_key given[FRONTENDS];
+	struct ksvc_front given[FRONTENDS] = {};
 	u32 i, n = 0;
 
 	for (i = FRONTENDS; i--; )
-		if (r->frontends[i])
-			given[n++] = keys[i];
-	return put_arrays(kn, r->writer, r->mode, names[r->service], given, n, r->ep, r->n);
+		if (r->frontends[i]) {
+			given[n].key = universe_keys[i];
+			given[n++].class = r->frontends[i] - 1;
+		}
+	features = r->features;
+	for (n_ranges = 0, i = RANGES; i--; )
+		if (r->ranges[i])
+			ranges[n_ranges++] = universe_ranges[i];
+	return put_arrays(kn, r->writer, r->mode, universe_names[r->service], given, n, r->ep,
+			  r->n);
 }
 
 static bool judge(const struct request *r, int err, int wanted)
@@ -387,7 +281,45 @@ static bool judge(const struct request *r, int err, int wanted)
 
 	txn->failed |= wanted;
 	outcomes[0] += !wanted;
-	return same(-err, -wanted, "errno of a request");
+	return model_same(-err, -wanted, "errno of a request");
+}
+
+static u8 random_class(u32 frontend)
+{
+	return frontend < FRONTENDS - NODE_PORTS ? below(KSVC_CLASS_NODE_PORT) :
+						   KSVC_CLASS_NODE_PORT;
+}
+
+/* What the request puts, besides endpoints: little or much of it as it was. */
+static void random_definition(struct request *r, struct model_service *s)
+{
+	u32 i;
+
+	if (!s->there || below(2)) {
+		memset(s->frontends, 0, sizeof(s->frontends));
+		for (i = below(5); i < 5; i++) {
+			u32 f = below(FRONTENDS);
+
+			s->frontends[f] = 1 + random_class(f);
+		}
+	}
+	for (i = 0; i < FRONTENDS; i++)
+		if (s->frontends[i] && !below(8))
+			s->frontends[i] = 1 + random_class(i);
+	if (!s->there || !below(3)) {
+		memset(&s->features, 0, sizeof(s->features));
+		s->features.flags = below(8);
+		s->features.scheduler = below(3) ? below(KSVC_SCHEDULER_MAGLEV + 1) : 0;
+		s->features.affinity = below(3) ? 0 : 1 + below(2);
+		if (s->features.scheduler == KSVC_SCHEDULER_MAGLEV)
+			s->features.maglev_size = below(10) ? 13 : 0;
+	}
+	if (!s->there || !below(4))
+		for (i = 0; i < RANGES; i++)
+			s->ranges[i] = !below(5);
+	memcpy(r->frontends, s->frontends, sizeof(r->frontends));
+	memcpy(r->ranges, s->ranges, sizeof(r->ranges));
+	r->features = s->features;
 }
 
 /* Any request of a writer whose transaction, if it has one, is open. */
@@ -395,8 +327,9 @@ static bool do_request(struct ksvc_net *kn, u32 writer)
 {
 	struct request r = { .writer = writer, .mode = below(10) ? 0 : below(3) };
 	int (*change)(const struct request *, struct model_service *) = model_del;
-	u32 what = below(10), tries = 5, i;
+	u32 what = below(10), tries = 5;
 	struct model_service *s, wanted;
+	const char *name;
 	int err;
 
 	do {
@@ -407,12 +340,7 @@ static bool do_request(struct ksvc_net *kn, u32 writer)
 
 	if (what < 5) {
 		change = model_put;
-		if (!s->there || below(2)) {
-			memset(wanted.frontends, 0, sizeof(wanted.frontends));
-			for (i = below(4); i < 4; i++)
-				wanted.frontends[below(FRONTENDS)] = true;
-		}
-		memcpy(r.frontends, wanted.frontends, sizeof(r.frontends));
+		random_definition(&r, &wanted);
 		random_endpoints(&r, &wanted, 8, false);
 		err = send_put(kn, &r);
 	} else if (what < 9) {
@@ -420,10 +348,11 @@ static bool do_request(struct ksvc_net *kn, u32 writer)
 		if (!r.n)
 			return true;
 		change = what < 8 ? model_put_endpoints : model_del_endpoints;
-		err = what < 8 ? put_endpoint_array(kn, writer, r.mode, names[r.service], r.ep, r.n)
-			       : del_endpoint_array(kn, writer, names[r.service], r.ep, r.n);
+		name = universe_names[r.service];
+		err = what < 8 ? put_endpoint_array(kn, writer, r.mode, name, r.ep, r.n)
+			       : del_endpoint_array(kn, writer, name, r.ep, r.n);
 	} else {
-		err = del(kn, writer, names[r.service]);
+		err = del(kn, writer, universe_names[r.service]);
 	}
 	return judge(&r, err, shim_failed ? -ENOMEM : model_request(&r, change));
 }
@@ -446,8 +375,8 @@ static bool do_commit(struct ksvc_net *kn, u32 writer)
 	txn->open = false;
 	outcomes[wanted == -ENOMEM ? 1 : wanted == -ECANCELED ? 2 : wanted == -ERESTART ? 3 :
 		 wanted == -EEXIST ? 4 : wanted_changes ? 5 : 6]++;
-	return same(-err, -wanted, "errno of a commit") &&
-	       same(changes, wanted_changes, "changes");
+	return model_same(-err, -wanted, "errno of a commit") &&
+	       model_same(changes, wanted_changes, "changes");
 }
 
 static void do_begin(struct ksvc_net *kn, u32 writer)
@@ -468,7 +397,7 @@ static void do_begin(struct ksvc_net *kn, u32 writer)
 static void do_packet(struct ksvc_net *kn)
 {
 	u32 f = below(FRONTENDS), i, j;
-	struct ksvc_decision d = decide_key(kn, &keys[f]);
+	struct ksvc_decision d = model_packet(kn, f, below(65536));
 
 	if (!d.endpoint)
 		return;
@@ -478,7 +407,7 @@ static void do_packet(struct ksvc_net *kn)
 		if (model.services[i].there && model.services[i].frontends[f])
 			break;
 	for (j = 0; j < ENDPOINTS; j++)
-		if (!ksvc_endpoint_cmp(d.endpoint, &targets[j]))
+		if (!ksvc_endpoint_cmp(d.endpoint, &universe_endpoints[j]))
 			break;
 	assert(i < SERVICES && j < ENDPOINTS);
 	model.services[i].connections++;
@@ -498,8 +427,10 @@ static bool do_something(struct ksvc_net *kn)
 		do_packet(kn);
 	} else if (what < 17) {
 		rcu_drain();
+		shim_jiffies += below(HZ);
 	} else if (what < 18) {
-		ok = !set(kn, (struct setting){ .masquerade_all = below(2) });
+		ok = !set(kn, (struct setting){ .masquerade_all = below(2),
+						.affinity_entries = 64 });
 		model.generation++;
 	} else if (what < 20 && model.txns[writer].open) {
 		end(kn, writer);
@@ -514,7 +445,7 @@ static bool do_something(struct ksvc_net *kn)
 			ok = do_request(kn, writer);
 		shim_fail_after = 0;
 	}
-	return check(kn) && ok;
+	return model_check(kn) && ok;
 }
 
 static void run(void)
@@ -527,7 +458,9 @@ static void run(void)
 	seed = start;
 	make_universe();
 	memset(&model, 0, sizeof(model));
-	model.generation = 1;
+	model.generation = 2;
+	local_addresses = "192.0.2.10 fd00:10::1";
+	set(kn, (struct setting){ .affinity_entries = 64 });
 	for (i = 0; i < operations; i++)
 		if (!expect(do_something(kn))) {
 			diagnose("operation %u", i);

@@ -38,7 +38,7 @@ static double deviation(const struct ksvc_set *set, const double *shares, u32 dr
 	double chi = 0;
 
 	for (i = 0; i < draws; i++) {
-		u32 chosen = ksvc_select(set, next_random(&seed)) - set->first;
+		u32 chosen = ksvc_alias_select(set, next_random(&seed)) - set->first;
 
 		assert(chosen < set->n);
 		drawn[chosen]++;
@@ -71,8 +71,8 @@ static void even_set(u32 n)
 	}
 	if (!expect(n == 1 || most - least <= 1) || !expect(deviation(&set, shares, 300000) < 5))
 		diagnose("of %u", n);
-	expect(ksvc_select(&set, 0) == 7);
-	expect(ksvc_select(&set, U32_MAX) == 7 + n - 1);
+	expect(ksvc_alias_select(&set, 0) == 7);
+	expect(ksvc_alias_select(&set, U32_MAX) == 7 + n - 1);
 	free(shares);
 	free(hashes);
 }
@@ -266,8 +266,8 @@ static void weight_zero(void)
 	expect(!is_ever_chosen(kn, v6, "[fd00::a]:80"));
 	expect(is_ever_chosen(kn, v6, "[fd00::c]:80"));
 	expect(!is_ever_chosen(kn, v6, "[fd00::d]:80"));
-	expect(lookup(kn, v4)->cluster[KSVC_V4].n == 2);
-	expect(lookup(kn, v4)->cluster[KSVC_V6].n == 2);
+	expect(lookup(kn, v4)->sets[KSVC_CLUSTER][KSVC_V4].n == 2);
+	expect(lookup(kn, v4)->sets[KSVC_CLUSTER][KSVC_V6].n == 2);
 	net_free(kn);
 }
 
@@ -280,12 +280,12 @@ static void no_alias(void)
 	    "10.0.0.1:80@7 10.0.0.2:80@0 10.0.0.3:80@7 10.0.0.4:80@9/l "
 	    "[fd00::a]:80@1 [fd00::b]:80@2");
 	svc = lookup(kn, "10.96.0.1:80/tcp");
-	expect(!svc->cluster[KSVC_V4].alias && svc->cluster[KSVC_V4].n == 2);
-	expect(svc->cluster[KSVC_V6].alias && svc->cluster[KSVC_V6].n == 2);
+	expect(!svc->sets[KSVC_CLUSTER][KSVC_V4].alias && svc->sets[KSVC_CLUSTER][KSVC_V4].n == 2);
+	expect(svc->sets[KSVC_CLUSTER][KSVC_V6].alias && svc->sets[KSVC_CLUSTER][KSVC_V6].n == 2);
 	put(kn, 0, KSVC_MODE_PUT, "a", "10.96.0.1:80/tcp", "10.0.0.1:80@5");
 	svc = lookup(kn, "10.96.0.1:80/tcp");
-	expect(!svc->cluster[KSVC_V4].alias && svc->cluster[KSVC_V4].n == 1);
-	expect(!svc->cluster[KSVC_V6].n && !svc->cluster[KSVC_V6].alias);
+	expect(!svc->sets[KSVC_CLUSTER][KSVC_V4].alias && svc->sets[KSVC_CLUSTER][KSVC_V4].n == 1);
+	expect(!svc->sets[KSVC_CLUSTER][KSVC_V6].n && !svc->sets[KSVC_CLUSTER][KSVC_V6].alias);
 	net_free(kn);
 }
 

@@ -109,9 +109,9 @@ static struct ksvc_endpoint *numbered_endpoints(u32 first, u32 n)
 
 static int put_numbered(struct ksvc_net *kn, u32 first, u32 n)
 {
-	const struct ksvc_key key = key_of(VIP);
+	const struct ksvc_front front = front_of(VIP);
 	struct ksvc_endpoint *ep = numbered_endpoints(first, n);
-	int err = put_arrays(kn, 0, KSVC_MODE_PUT, "a", &key, 1, ep, n);
+	int err = put_arrays(kn, 0, KSVC_MODE_PUT, "a", &front, 1, ep, n);
 
 	free(ep);
 	return err;
@@ -163,7 +163,7 @@ static void readers_keep_their_version(void)
 	del(kn, 0, "a");
 	expect(!lookup(kn, VIP));
 	/* as a packet does that began before */
-	expect(svc->n_endpoints == 2 && svc->cluster[KSVC_V4].alias[1].other < 2);
+	expect(svc->n_endpoints == 2 && svc->sets[KSVC_CLUSTER][KSVC_V4].alias[1].other < 2);
 	expect(!strcmp(svc->ident->name, "a"));
 	++*per_cpu_ptr(ep->connections, 0);
 	++*per_cpu_ptr(svc->connections, 0);
@@ -171,25 +171,25 @@ static void readers_keep_their_version(void)
 	net_free(kn);
 }
 
-static void numbered_frontends(struct ksvc_key *keys, u32 n)
+static void numbered_frontends(struct ksvc_front *fronts, u32 n)
 {
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		keys[i] = key_of(VIP);
-		keys[i].addr.ip = htonl(0x0a600000 + i);
+		fronts[i] = front_of(VIP);
+		fronts[i].key.addr.ip = htonl(0x0a600000 + i);
 	}
 }
 
 #define FRONTENDS	KSVC_MAX_FRONTENDS
 
-static bool finds(const struct ksvc_table *table, const struct ksvc_key *keys, u32 n)
+static bool finds(const struct ksvc_table *table, const struct ksvc_front *fronts, u32 n)
 {
 	bool ok = true;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		const struct ksvc_frontend *fe = ksvc_table_find(table, &keys[i]);
+		const struct ksvc_frontend *fe = ksvc_table_find(table, &fronts[i].key);
 
 		ok &= fe && fe->svc->n_frontends == n;
 	}
@@ -199,45 +199,45 @@ static bool finds(const struct ksvc_table *table, const struct ksvc_key *keys, u
 /* The table grows and shrinks while a packet is still in the former one. */
 static void readers_keep_their_table(void)
 {
-	struct ksvc_key *keys = calloc(FRONTENDS, sizeof(*keys));
+	struct ksvc_front *fronts = calloc(FRONTENDS, sizeof(*fronts));
 	struct ksvc_endpoint ep = endpoint_of(ONE);
 	struct ksvc_net *kn = net_new();
 	const struct ksvc_table *old;
 	unsigned long periods;
 
-	numbered_frontends(keys, FRONTENDS);
-	put_arrays(kn, 0, KSVC_MODE_PUT, "a", keys, 4, &ep, 1);
+	numbered_frontends(fronts, FRONTENDS);
+	put_arrays(kn, 0, KSVC_MODE_PUT, "a", fronts, 4, &ep, 1);
 	rcu_drain();
 	rcu_read_lock();
 	old = kn->table;
-	put_arrays(kn, 0, KSVC_MODE_PUT, "b", keys + 4, FRONTENDS - 4, &ep, 1);
+	put_arrays(kn, 0, KSVC_MODE_PUT, "b", fronts + 4, FRONTENDS - 4, &ep, 1);
 	expect(kn->table != old);
-	expect(finds(old, keys, 4));
-	expect(finds(kn->table, keys, 4) && finds(kn->table, keys + 4, FRONTENDS - 4));
+	expect(finds(old, fronts, 4));
+	expect(finds(kn->table, fronts, 4) && finds(kn->table, fronts + 4, FRONTENDS - 4));
 	del(kn, 0, "a");
-	expect(finds(old, keys, 4));
-	expect(!ksvc_table_find(kn->table, &keys[0]));
+	expect(finds(old, fronts, 4));
+	expect(!ksvc_table_find(kn->table, &fronts[0].key));
 	rcu_read_unlock();
 	rcu_drain();
 
 	rcu_read_lock();
 	old = kn->table;
-	put_arrays(kn, 0, KSVC_MODE_PUT, "c", keys, 3, &ep, 1);
+	put_arrays(kn, 0, KSVC_MODE_PUT, "c", fronts, 3, &ep, 1);
 	del(kn, 0, "b");
-	expect(finds(old, keys, 3));
-	put_arrays(kn, 0, KSVC_MODE_PUT, "c", keys, 2, &ep, 1);
+	expect(finds(old, fronts, 3));
+	put_arrays(kn, 0, KSVC_MODE_PUT, "c", fronts, 2, &ep, 1);
 	expect(kn->table != old && ksvc_table_size(kn->table) < ksvc_table_size(old));
-	expect(finds(kn->table, keys, 2));
-	expect(finds(old, keys + 4, FRONTENDS - 4));
+	expect(finds(kn->table, fronts, 2));
+	expect(finds(old, fronts + 4, FRONTENDS - 4));
 	rcu_read_unlock();
 
 	/* the nodes of the table before are those of the one to come */
 	periods = rcu_grace_periods;
-	put_arrays(kn, 0, KSVC_MODE_PUT, "b", keys + 4, FRONTENDS - 4, &ep, 1);
+	put_arrays(kn, 0, KSVC_MODE_PUT, "b", fronts + 4, FRONTENDS - 4, &ep, 1);
 	expect(rcu_grace_periods > periods);
-	expect(finds(kn->table, keys, 2) && finds(kn->table, keys + 4, FRONTENDS - 4));
+	expect(finds(kn->table, fronts, 2) && finds(kn->table, fronts + 4, FRONTENDS - 4));
 	net_free(kn);
-	free(keys);
+	free(fronts);
 }
 
 static void order(void)

@@ -259,7 +259,7 @@ static void endpoints(void)
 
 	put(kn, 0, PUT, "a", A " [fd00::1]:80/tcp", TWO "@2/c");
 	expect(!put_endpoints(kn, 0, PUT, "a", "10.0.0.3:80 " ONE "@5 [fd00::a]:80"));
-	expect(is(kn, A, "a: " ONE "@5 " TWO "@2 10.0.0.3:80"));
+	expect(is(kn, A, "a: " TWO "@2 " ONE "@5 10.0.0.3:80"));
 	expect(is(kn, "[fd00::1]:80/tcp", "a: [fd00::a]:80"));
 
 	/* what is not given stays */
@@ -432,6 +432,44 @@ static void sweeps(void)
 	net_free(kn);
 }
 
+/* C1: endpoints of a service on UDP, or one that resets connections. */
+static void reconciliation(void)
+{
+	static const struct {
+		const char *frontends;
+		u32 flags;
+	} services[] = {
+		{ "10.96.0.1:80/udp", 0 },
+		{ "10.96.0.1:80/tcp 10.96.0.1:80/sctp", 0 },
+		{ "10.96.0.1:80/tcp", KSVC_SERVICE_FLAGS_RESET },
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(services); i++) {
+		struct ksvc_net *kn = net_new();
+
+		features.flags = services[i].flags;
+		put(kn, 0, PUT, "a", services[i].frontends, ONE " " TWO);
+		expect(n_sweeps == 1);
+		/* nothing that conntrack could hold on to */
+		put(kn, 0, PUT, "a", services[i].frontends, ONE "@2 " TWO "@0");
+		expect(n_sweeps == 1);
+		/* one goes; one takes the place of another; one comes */
+		put(kn, 0, PUT, "a", services[i].frontends, ONE);
+		expect(n_sweeps == 2);
+		put(kn, 0, PUT, "a", services[i].frontends, TWO);
+		expect(n_sweeps == 3);
+		put_endpoints(kn, 0, PUT, "a", ONE);
+		expect(n_sweeps == 4);
+		del_endpoints(kn, 0, "a", ONE);
+		expect(n_sweeps == 5);
+		/* C6: not of services that go */
+		del(kn, 0, "a");
+		expect(n_sweeps == 5);
+		net_free(kn);
+	}
+}
+
 const struct test txn_tests[] = {
 	{ "requests outside a transaction take effect at once", single_requests },
 	{ "put, create and replace look at what the transaction has so far", modes },
@@ -448,5 +486,6 @@ const struct test txn_tests[] = {
 	{ "thousands of services in one transaction, and all but one gone", many_services },
 	{ "announcements: each service that changed, then the commit", announcements },
 	{ "new frontends sweep conntrack, other changes do not", sweeps },
+	{ "C1 endpoints that change do, on UDP and if connections are reset", reconciliation },
 	{}
 };

@@ -46,6 +46,21 @@ struct ksvc_key key_of(const char *text)
 	return key;
 }
 
+struct ksvc_front front_of(const char *text)
+{
+	static const char *const names[] = { "", "=ext", "=lb", "=np" };
+	struct ksvc_front front = { .key = key_of(text) };
+	size_t len = strcspn(text, " ");
+	const char *class = memchr(text, '=', len);
+
+	if (!class)
+		return front;
+	len -= class - text;
+	while (strlen(names[front.class]) != len || memcmp(class, names[front.class], len))
+		assert(++front.class < ARRAY_SIZE(names));
+	return front;
+}
+
 struct ksvc_endpoint endpoint_of(const char *text)
 {
 	struct ksvc_endpoint ep = {
@@ -144,30 +159,45 @@ int set(struct ksvc_net *kn, struct setting setting)
 	}
 	kfree(to->cluster_cidrs);
 	kfree(to->service_cidrs);
+	kfree(to->nodeport_addresses);
 	kfree(to->pod_interfaces);
 	to->cluster_cidrs = list_of(setting.cluster_cidrs);
 	to->service_cidrs = list_of(setting.service_cidrs);
+	to->nodeport_addresses = list_of(setting.nodeport_addresses);
 	to->n_pod_interfaces = words(name);
 	to->pod_interfaces = name ? kcalloc(to->n_pod_interfaces, sizeof(*to->pod_interfaces),
 					    GFP_KERNEL) : NULL;
 	for (i = 0; i < to->n_pod_interfaces; i++, name = next_word(name))
 		to->pod_interfaces[i] = ifname_of(name);
 	to->masquerade_all = setting.masquerade_all;
+	to->localhost_nodeports = setting.localhost_nodeports;
+	to->ping = setting.ping;
+	to->affinity_entries = setting.affinity_entries ?: to->affinity_entries;
 	ksvc_settings_publish(kn, to);
 	mutex_unlock(&kn->mutex);
 	return 0;
 }
 
-static struct ksvc_key *parse_keys(const char *text, u32 *n)
+void set_ranges(const char *text)
 {
-	struct ksvc_key *keys;
+	u32 i;
+
+	n_ranges = words(text);
+	assert(n_ranges <= ARRAY_SIZE(ranges));
+	for (i = 0; i < n_ranges; i++, text = next_word(text))
+		ranges[i] = prefix_of(text);
+}
+
+static struct ksvc_front *parse_fronts(const char *text, u32 *n)
+{
+	struct ksvc_front *fronts;
 	u32 i;
 
 	*n = words(text);
-	keys = calloc(*n, sizeof(*keys));
+	fronts = calloc(*n, sizeof(*fronts));
 	for (i = 0; i < *n; i++, text = next_word(text))
-		keys[i] = key_of(text);
-	return keys;
+		fronts[i] = front_of(text);
+	return fronts;
 }
 
 static struct ksvc_endpoint *parse_endpoints(const char *text, u32 *n)
@@ -185,12 +215,12 @@ static struct ksvc_endpoint *parse_endpoints(const char *text, u32 *n)
 int put(struct ksvc_net *kn, u32 portid, u32 mode, const char *name, const char *frontends,
 	const char *endpoints)
 {
-	u32 n_keys, n;
-	struct ksvc_key *keys = parse_keys(frontends, &n_keys);
+	u32 n_fronts, n;
+	struct ksvc_front *fronts = parse_fronts(frontends, &n_fronts);
 	struct ksvc_endpoint *ep = parse_endpoints(endpoints, &n);
-	int err = put_arrays(kn, portid, mode, name, keys, n_keys, ep, n);
+	int err = put_arrays(kn, portid, mode, name, fronts, n_fronts, ep, n);
 
-	free(keys);
+	free(fronts);
 	free(ep);
 	return err;
 }

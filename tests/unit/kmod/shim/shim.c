@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the kernel does for the module, in userspace. */
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <linux/percpu.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -16,6 +18,9 @@
 
 unsigned long shim_live, shim_fail_after;
 bool shim_failed;
+
+/* As in a kernel that was just booted. */
+u64 shim_jiffies = (u32)(-300 * HZ);
 
 unsigned int rcu_readers;
 unsigned long rcu_grace_periods = 1;
@@ -214,6 +219,57 @@ u32 get_random_u32(void)
 	state ^= state >> 7;
 	state ^= state << 17;
 	return state >> 32;
+}
+
+void get_random_bytes(void *buf, size_t size)
+{
+	u8 *p = buf;
+
+	while (size--)
+		*p++ = get_random_u32();
+}
+
+static u64 rotate(u64 x, unsigned int bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
+static void sip_rounds(u64 v[4], unsigned int n)
+{
+	while (n--) {
+		v[0] += v[1];
+		v[1] = rotate(v[1], 13) ^ v[0];
+		v[0] = rotate(v[0], 32);
+		v[2] += v[3];
+		v[3] = rotate(v[3], 16) ^ v[2];
+		v[0] += v[3];
+		v[3] = rotate(v[3], 21) ^ v[0];
+		v[2] += v[1];
+		v[1] = rotate(v[1], 17) ^ v[2];
+		v[2] = rotate(v[2], 32);
+	}
+}
+
+/* SipHash-2-4, on little-endian machines. */
+u64 siphash(const void *data, size_t len, const siphash_key_t *key)
+{
+	u64 v[4] = {
+		key->key[0] ^ 0x736f6d6570736575, key->key[1] ^ 0x646f72616e646f6d,
+		key->key[0] ^ 0x6c7967656e657261, key->key[1] ^ 0x7465646279746573,
+	};
+	size_t i;
+
+	for (i = 0; i <= len / 8; i++) {
+		u64 word = i == len / 8 ? (u64)len << 56 : 0;
+
+		memcpy(&word, (const u8 *)data + 8 * i, min(len - 8 * i, (size_t)8));
+		v[3] ^= word;
+		sip_rounds(v, 2);
+		v[0] ^= word;
+	}
+	v[2] ^= 0xff;
+	sip_rounds(v, 4);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
 /* One conversion from *fmt on, which ends behind it. */

@@ -11,12 +11,25 @@
 #define U32_MAX			UINT32_MAX
 #define BUILD_BUG_ON(cond)	_Static_assert(!(cond), #cond)
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define smp_load_acquire(p)	READ_ONCE(*(p))
+#define smp_store_release(p, v)	WRITE_ONCE(*(p), v)
+#define unlikely(cond)		(cond)
 
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
 #define min_t(type, a, b) ({		\
 	type __a = (a), __b = (b);	\
+	__a < __b ? __a : __b;		\
+})
+#define max_t(type, a, b) ({		\
+	type __a = (a), __b = (b);	\
+	__a > __b ? __a : __b;		\
+})
+#define min(a, b) ({			\
+	__typeof__(a) __a = (a);	\
+	__typeof__(b) __b = (b);	\
 	__a < __b ? __a : __b;		\
 })
 #define max(a, b) ({			\

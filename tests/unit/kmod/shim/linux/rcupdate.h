@@ -26,6 +26,7 @@ static inline void rcu_read_unlock(void)
 }
 
 #define rcu_dereference(p)		(assert(rcu_readers), READ_ONCE(p))
+#define rcu_access_pointer(p)		READ_ONCE(p)
 #define rcu_dereference_raw(p)		READ_ONCE(p)
 #define rcu_dereference_protected(p, c)	(assert(c), (p))
 #define rcu_assign_pointer(p, v)	((p) = (v))

@@ -16,6 +16,9 @@ struct nf_conntrack_tuple {
 		union nf_inet_addr u3;
 		union {
 			__be16 all;
+			struct {
+				u8 type, code;
+			} icmp;
 		} u;
 		u8 protonum;
 		u8 dir;

@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Session affinity: rules A1 to A6, and the table of records. */
+#include "test.h"
+
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <stdio.h>
+
+#define PUT	KSVC_MODE_PUT
+#define VIP	"10.96.0.1:80/tcp"
+#define VIP6	"[fd00::1]:80/tcp"
+#define ALL	"10.0.0.1:80 10.0.0.2:80 10.0.0.3:80 10.0.0.4:80"
+#define CLIENT	"192.0.2.1"
+
+/* A namespace whose services keep clients for ten seconds. Of what is chosen
+ * freely, each gets the next endpoint.
+ */
+static struct ksvc_net *sticky_new(u32 entries)
+{
+	struct ksvc_net *kn = net_new();
+
+	set(kn, (struct setting){ .affinity_entries = entries });
+	features.affinity = 10;
+	features.scheduler = KSVC_SCHEDULER_RR;
+	return kn;
+}
+
+static struct ksvc_net *service_new(void)
+{
+	struct ksvc_net *kn = sticky_new(1024);
+
+	expect(!put(kn, 0, PUT, "a", VIP, ALL));
+	return kn;
+}
+
+/* The last byte of the address of the endpoint that a new connection gets. */
+static u32 connected(const struct ksvc_net *kn, const char *from, const char *to)
+{
+	struct nf_conntrack_tuple tuple = tuple_of(from, to);
+	static u16 port;
+	struct ksvc_decision d;
+
+	tuple.src.u.all = port++;
+	rcu_read_lock();
+	ksvc_decide(kn, &tuple, NULL, false, &d);
+	rcu_read_unlock();
+	return !d.endpoint ? 0 : ((const u8 *)&d.endpoint->addr)[d.endpoint->family ==
+								 NFPROTO_IPV6 ? 15 : 3];
+}
+
+static u32 peeked(const struct ksvc_net *kn, const char *from, const char *to)
+{
+	const struct nf_conntrack_tuple tuple = tuple_of(from, to);
+	struct ksvc_decision d;
+	u32 last;
+
+	rcu_read_lock();
+	ksvc_match(kn, &tuple, NULL, &d);
+	last = ntohl(ksvc_choose(kn, &d, &tuple, true)->addr.ip) & 255;
+	rcu_read_unlock();
+	return last;
+}
+
+static u32 buckets(struct ksvc_net *kn, struct ksvc_record *records, u32 most)
+{
+	u32 n = 0;
+
+	mutex_lock(&kn->mutex);
+	while (n < most && ksvc_affinity_read(kn, n, records + n * KSVC_AFFINITY_WAYS))
+		n++;
+	mutex_unlock(&kn->mutex);
+	return n;
+}
+
+static u32 count_records(struct ksvc_net *kn, u64 owner)
+{
+	static struct ksvc_record records[16384];
+	u32 n = buckets(kn, records, ARRAY_SIZE(records) / KSVC_AFFINITY_WAYS);
+	u32 i, found = 0;
+
+	for (i = 0; i < n * KSVC_AFFINITY_WAYS; i++)
+		found += records[i].owner && records[i].owner == owner;
+	return found;
+}
+
+static void forget(struct ksvc_net *kn, const char *to, const char *client)
+{
+	const struct ksvc_svc *svc = lookup(kn, to);
+	union nf_inet_addr addr = {};
+	u8 family = 0;
+
+	if (client)
+		addr = addr_of(client, &family);
+	mutex_lock(&kn->mutex);
+	ksvc_affinity_forget(kn, svc->affinity_owner, family, &addr);
+	mutex_unlock(&kn->mutex);
+}
+
+/* So that it is not by chance that the next one is another one. */
+static void not_next(struct ksvc_net *kn, u32 last)
+{
+	while (peeked(kn, "192.0.2.99", VIP) == last) {
+		connected(kn, "192.0.2.99", VIP);
+		forget(kn, VIP, "192.0.2.99");
+	}
+}
+
+static void a1(void)
+{
+	struct ksvc_net *kn = service_new();
+	u32 i, one = connected(kn, CLIENT, VIP), other = connected(kn, "192.0.2.2", VIP);
+
+	expect(one && other && one != other);
+	for (i = 0; i < 20; i++) {
+		expect(connected(kn, CLIENT, VIP) == one);
+		expect(connected(kn, "192.0.2.2", VIP) == other);
+		shim_jiffies += HZ;
+	}
+	/* just in time, and not */
+	shim_jiffies += 9 * HZ - 1;
+	expect(connected(kn, CLIENT, VIP) == one);
+	shim_jiffies += 10 * HZ;
+	expect(connected(kn, CLIENT, VIP) != one);
+	net_free(kn);
+}
+
+/* The jiffies of old kernels end after 49 days. */
+static void long_ago(void)
+{
+	struct ksvc_net *kn = service_new();
+	const struct ksvc_svc *svc = lookup(kn, VIP);
+	struct ksvc_record r = { .used = shim_jiffies };
+	u64 now = shim_jiffies;
+	u32 one = connected(kn, CLIENT, VIP);
+
+	expect(ksvc_affinity_left(&r, svc) == 10 * HZ);
+	shim_jiffies = now + 10 * HZ - 1;
+	expect(ksvc_affinity_left(&r, svc) == 1);
+	shim_jiffies = now + 10 * HZ;
+	expect(!ksvc_affinity_left(&r, svc));
+	shim_jiffies = now + (1ULL << 32) + 1;
+	expect(!ksvc_affinity_left(&r, svc));
+	expect(connected(kn, CLIENT, VIP) != one);
+
+	features.affinity = KSVC_MAX_AFFINITY;
+	put(kn, 0, PUT, "a", VIP, ALL);
+	one = connected(kn, CLIENT, VIP);
+	shim_jiffies += (u64)KSVC_MAX_AFFINITY * HZ - 1;
+	expect(connected(kn, CLIENT, VIP) == one);
+	shim_jiffies += (u64)KSVC_MAX_AFFINITY * HZ;
+	expect(connected(kn, CLIENT, VIP) != one);
+	net_free(kn);
+}
+
+/* Ways to one service share, services do not; families do not mix. */
+static void a2(void)
+{
+	static const char *const ways[] = {
+		VIP, "10.96.0.1:81/udp", "198.51.100.1:80/tcp", "198.51.100.2:80/tcp",
+		"192.168.1.10:30001/tcp",
+	};
+	struct ksvc_net *kn = sticky_new(1024);
+	u32 i, j, one;
+
+	local_addresses = "192.168.1.10";
+	put(kn, 0, PUT, "a", VIP " 10.96.0.1:81/udp 198.51.100.1:80/tcp=ext "
+	    "198.51.100.2:80/tcp=lb 0.0.0.0:30001/tcp=np " VIP6,
+	    ALL " [fd00::a]:80 [fd00::b]:80 [fd00::c]:80");
+	put(kn, 0, PUT, "b", "10.96.0.2:80/tcp", ALL);
+	for (i = 0; i < 20; i++) {
+		char client[16];
+
+		snprintf(client, sizeof(client), "192.0.2.%u", i);
+		one = connected(kn, client, ways[i % ARRAY_SIZE(ways)]);
+		for (j = 0; j < ARRAY_SIZE(ways); j++)
+			expect_for(ways[j], connected(kn, client, ways[j]) == one);
+	}
+	expect(count_records(kn, lookup(kn, VIP)->affinity_owner) == 20);
+	expect(!count_records(kn, lookup(kn, "10.96.0.2:80/tcp")->affinity_owner));
+
+	/* another service begins at its own beginning */
+	one = connected(kn, CLIENT, VIP);
+	for (i = 1; i < 4; i++)
+		connected(kn, CLIENT, "10.96.0.2:80/tcp");
+	expect(connected(kn, CLIENT, "10.96.0.2:80/tcp") == 1);
+	expect(count_records(kn, lookup(kn, "10.96.0.2:80/tcp")->affinity_owner) == 1);
+
+	/* 192.0.2.1 and c000:201:: are the same bytes */
+	i = connected(kn, "c000:201::", VIP6);
+	expect(i >= 10 && connected(kn, "c000:201::", VIP6) == i);
+	expect(connected(kn, CLIENT, VIP) == one);
+	expect(count_records(kn, lookup(kn, VIP)->affinity_owner) == 21);
+	forget(kn, VIP, "c000:201::");
+	expect(connected(kn, CLIENT, VIP) == one);
+	expect(connected(kn, "c000:201::", VIP6) != i);
+	net_free(kn);
+}
+
+static const char *nth(u32 last)
+{
+	static char text[2][16];
+	static u32 turn;
+
+	turn = !turn;
+	snprintf(text[turn], sizeof(text[turn]), "10.0.0.%u:80", last);
+	return text[turn];
+}
+
+static void a3(void)
+{
+	struct ksvc_net *kn = service_new();
+	u32 one = connected(kn, CLIENT, VIP), two;
+	char text[32];
+
+	/* gone, and a new record */
+	del_endpoints(kn, 0, "a", nth(one));
+	two = connected(kn, CLIENT, VIP);
+	expect(two && two != one && connected(kn, CLIENT, VIP) == two);
+	put_endpoints(kn, 0, PUT, "a", nth(one));
+	expect(connected(kn, CLIENT, VIP) == two);
+
+	/* gone and back before the client came again */
+	del_endpoints(kn, 0, "a", nth(two));
+	put_endpoints(kn, 0, PUT, "a", nth(two));
+	not_next(kn, two);
+	expect(connected(kn, CLIENT, VIP) != two);
+
+	/* gone and back within a transaction it was there all along */
+	one = connected(kn, CLIENT, VIP);
+	begin(kn, 1, 0);
+	del_endpoints(kn, 1, "a", nth(one));
+	put_endpoints(kn, 1, PUT, "a", nth(one));
+	put_endpoints(kn, 1, PUT, "a", "10.0.0.9:80");
+	expect(!commit(kn, 1, NULL));
+	expect(connected(kn, CLIENT, VIP) == one);
+
+	/* it takes no connections, and takes them again */
+	snprintf(text, sizeof(text), "%s@0", nth(one));
+	put_endpoints(kn, 0, PUT, "a", text);
+	two = connected(kn, CLIENT, VIP);
+	expect(two && two != one && connected(kn, CLIENT, VIP) == two);
+	/* all gone, and one back */
+	put(kn, 0, PUT, "a", VIP, "");
+	expect(!connected(kn, CLIENT, VIP));
+	put(kn, 0, PUT, "a", VIP, "10.0.0.7:80");
+	expect(connected(kn, CLIENT, VIP) == 7);
+	net_free(kn);
+}
+
+/* An endpoint with the cell of one that went does not get its clients. */
+static void a3_cells(void)
+{
+	struct ksvc_net *kn = service_new();
+	u32 one = connected(kn, CLIENT, VIP), slot, born, i;
+	const struct ksvc_endpoint *ep = endpoint_in(lookup(kn, VIP), nth(one));
+	bool reused = false;
+
+	slot = ep->slot;
+	born = ep->born;
+	del_endpoints(kn, 0, "a", nth(one));
+	for (i = 0; i < 8; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "10.0.1.%u:80", 100 + i);
+		put_endpoints(kn, 0, PUT, "a", text);
+		ep = endpoint_in(lookup(kn, VIP), text);
+		expect(ep->born != born);
+		reused |= ep->slot == slot;
+		rcu_read_lock();
+		expect(ksvc_svc_by_slot(lookup(kn, VIP), ep->slot, ep->born) == ep);
+		expect(!ksvc_svc_by_slot(lookup(kn, VIP), slot, born));
+		expect(!ksvc_svc_by_slot(lookup(kn, VIP), 1000000, born));
+		rcu_read_unlock();
+	}
+	expect(reused);
+	net_free(kn);
+}
+
+static void a4(void)
+{
+	struct ksvc_net *kn = service_new();
+	u32 i, one = connected(kn, CLIENT, VIP);
+
+	for (i = 0; i < 10; i++) {
+		shim_jiffies += 6 * HZ;
+		expect(connected(kn, CLIENT, VIP) == one);
+	}
+	/* a look does not renew it */
+	shim_jiffies += 6 * HZ;
+	expect(peeked(kn, CLIENT, VIP) == one);
+	shim_jiffies += 4 * HZ;
+	expect(peeked(kn, CLIENT, VIP) != one);
+	expect(connected(kn, CLIENT, VIP) != one);
+	net_free(kn);
+}
+
+static void a5(void)
+{
+	struct ksvc_net *kn = service_new();
+	u32 one = connected(kn, CLIENT, VIP), i;
+	u64 owner = lookup(kn, VIP)->affinity_owner;
+
+	/* other endpoints, weights, flags, frontends, the timeout, the scheduler */
+	put_endpoints(kn, 0, PUT, "a", "10.0.0.0:80 10.0.0.9:80");
+	expect(connected(kn, CLIENT, VIP) == one);
+	for (i = 1; i <= 4; i++)
+		if (i != one)
+			del_endpoints(kn, 0, "a", nth(i));
+	expect(connected(kn, CLIENT, VIP) == one);
+	put(kn, 0, PUT, "a", VIP, "10.0.0.0:80 10.0.0.1:80@9/c 10.0.0.2:80@9/c 10.0.0.3:80@9/c "
+	    "10.0.0.4:80@9/c 10.0.0.9:80");
+	expect(connected(kn, CLIENT, VIP) == one);
+	features.affinity = 20;
+	features.scheduler = KSVC_SCHEDULER_MAGLEV;
+	put(kn, 0, PUT, "a", VIP " 10.96.0.9:80/tcp", "10.0.0.0:80 " ALL);
+	expect(connected(kn, CLIENT, "10.96.0.9:80/tcp") == one);
+	shim_jiffies += 19 * HZ;
+	features.scheduler = KSVC_SCHEDULER_RR;
+	put(kn, 0, PUT, "a", VIP, ALL);
+	expect(connected(kn, CLIENT, VIP) == one);
+	expect(lookup(kn, VIP)->affinity_owner == owner);
+
+	/* off and on again */
+	features.affinity = 0;
+	put(kn, 0, PUT, "a", VIP, ALL);
+	expect(!lookup(kn, VIP)->affinity_owner);
+	expect(connected(kn, CLIENT, VIP) != connected(kn, CLIENT, VIP));
+	features.affinity = 20;
+	put(kn, 0, PUT, "a", VIP, ALL);
+	expect(lookup(kn, VIP)->affinity_owner != owner);
+	not_next(kn, one);
+	expect(connected(kn, CLIENT, VIP) != one);
+
+	/* another service with the same name */
+	owner = lookup(kn, VIP)->affinity_owner;
+	del(kn, 0, "a");
+	put(kn, 0, PUT, "a", VIP, ALL);
+	expect(lookup(kn, VIP)->affinity_owner != owner);
+	net_free(kn);
+}
+
+/* The endpoint must be in the set that is in use now. */
+static void policies(void)
+{
+	const char *endpoints = "10.0.0.1:80/c 10.0.0.2:80/c 10.0.0.3:80/cl 10.0.0.4:80/cl";
+	const char *external = "198.51.100.1:80/tcp";
+	struct ksvc_net *kn = sticky_new(1024);
+	u32 one;
+
+	put(kn, 0, PUT, "a", VIP " 198.51.100.1:80/tcp=ext", endpoints);
+	expect(connected(kn, CLIENT, VIP) == 1);
+	features.flags = KSVC_SERVICE_FLAGS_INTERNAL_LOCAL;
+	put(kn, 0, PUT, "a", VIP " 198.51.100.1:80/tcp=ext", endpoints);
+	one = connected(kn, CLIENT, VIP);
+	expect(one >= 3 && connected(kn, CLIENT, VIP) == one);
+	/* it has a place in both */
+	expect(connected(kn, CLIENT, external) == one);
+	features.flags = 0;
+	put(kn, 0, PUT, "a", VIP " 198.51.100.1:80/tcp=ext", endpoints);
+	expect(connected(kn, CLIENT, VIP) == one);
+	/* one policy of each kind: the last choice counts where it can */
+	features.flags = KSVC_SERVICE_FLAGS_EXTERNAL_LOCAL;
+	put(kn, 0, PUT, "a", VIP " 198.51.100.1:80/tcp=ext", endpoints);
+	forget(kn, VIP, NULL);
+	while (peeked(kn, CLIENT, VIP) > 2) {
+		connected(kn, CLIENT, VIP);
+		forget(kn, VIP, NULL);
+	}
+	one = connected(kn, CLIENT, VIP);
+	expect(one <= 2 && connected(kn, CLIENT, VIP) == one);
+	one = connected(kn, CLIENT, external);
+	expect(one >= 3 && connected(kn, CLIENT, VIP) == one);
+	net_free(kn);
+}
+
+static void schedulers(void)
+{
+	u32 scheduler, i, j;
+
+	for (scheduler = 0; scheduler <= KSVC_SCHEDULER_MAGLEV; scheduler++) {
+		struct ksvc_net *kn = sticky_new(4096);
+		u32 used[5] = {};
+
+		features.scheduler = scheduler;
+		put(kn, 0, PUT, "a", VIP, "10.0.0.1:80 10.0.0.2:80@2 10.0.0.3:80@3 10.0.0.4:80@2");
+		for (i = 0; i < 200; i++) {
+			char client[16];
+			u32 one;
+
+			snprintf(client, sizeof(client), "192.0.2.%u", i);
+			one = connected(kn, client, VIP);
+			used[one]++;
+			for (j = 0; j < 5; j++)
+				expect(connected(kn, client, VIP) == one);
+			expect(peeked(kn, client, VIP) == one);
+		}
+		for (i = 1; i <= 4; i++)
+			expect(used[i] > 10);
+		net_free(kn);
+	}
+}
+
+static void peek(void)
+{
+	static struct ksvc_record before[1024], after[1024];
+	struct ksvc_net *kn = service_new();
+	char client[16];
+	u32 i, one;
+
+	for (i = 0; i < 50; i++) {
+		snprintf(client, sizeof(client), "192.0.2.%u", i % 25);
+		buckets(kn, before, ARRAY_SIZE(before) / KSVC_AFFINITY_WAYS);
+		shim_jiffies++;
+		one = peeked(kn, client, VIP);
+		expect(peeked(kn, client, VIP) == one);
+		expect(buckets(kn, after, 1000) == ARRAY_SIZE(after) / KSVC_AFFINITY_WAYS);
+		expect(!memcmp(before, after, sizeof(after)));
+		expect(connected(kn, client, VIP) == one);
+	}
+	net_free(kn);
+}
+
+static bool is_in(const struct ksvc_record *r, const struct ksvc_record *bucket)
+{
+	u32 i;
+
+	for (i = 0; i < KSVC_AFFINITY_WAYS; i++)
+		if (bucket[i].owner == r->owner && nf_inet_addr_cmp(&bucket[i].client, &r->client))
+			return true;
+	return false;
+}
+
+/* Whether a bucket lost at most its oldest record, and that for want of room. */
+static bool check_bucket(const struct ksvc_record *before, const struct ksvc_record *after)
+{
+	const struct ksvc_record *lost = NULL;
+	bool full = true, ok = true;
+	u32 i;
+
+	for (i = 0; i < KSVC_AFFINITY_WAYS; i++) {
+		full &= !!before[i].owner;
+		if (!before[i].owner || is_in(&before[i], after))
+			continue;
+		ok &= !lost;
+		lost = &before[i];
+	}
+	for (i = 0; lost && i < KSVC_AFFINITY_WAYS; i++)
+		ok &= before[i].used >= lost->used;
+	return ok && (full || !lost);
+}
+
+static void eviction(void)
+{
+	static struct ksvc_record before[4 * KSVC_AFFINITY_WAYS], after[4 * KSVC_AFFINITY_WAYS];
+	struct ksvc_net *kn = sticky_new(32);
+	u32 i, j, evicted = 0;
+	u64 seed = 1;
+
+	features.affinity = KSVC_MAX_AFFINITY;
+	put(kn, 0, PUT, "a", VIP, ALL);
+	put(kn, 0, PUT, "b", "10.96.0.2:80/tcp", ALL);
+	expect(buckets(kn, before, 1000) == 4);
+	for (i = 0; i < 3000; i++) {
+		union nf_inet_addr client;
+		char text[32];
+		bool there = false;
+		u8 family;
+
+		snprintf(text, sizeof(text), "192.0.2.%u", next_random(&seed) % 40);
+		client = addr_of(text, &family);
+		connected(kn, text, i % 3 ? VIP : "10.96.0.2:80/tcp");
+		buckets(kn, after, 4);
+		for (j = 0; j < ARRAY_SIZE(after); j++) {
+			there |= after[j].used == shim_jiffies && after[j].family == NFPROTO_IPV4 &&
+				 nf_inet_addr_cmp(&after[j].client, &client) &&
+				 after[j].id == (i % 3 ? 1 : 2);
+			evicted += before[j].owner &&
+				   !is_in(&before[j], after + j / KSVC_AFFINITY_WAYS *
+						      KSVC_AFFINITY_WAYS);
+		}
+		expect(there);
+		for (j = 0; j < 4; j++)
+			expect(check_bucket(before + j * KSVC_AFFINITY_WAYS,
+					    after + j * KSVC_AFFINITY_WAYS));
+		memcpy(before, after, sizeof(before));
+		shim_jiffies++;
+		if (i % 500 == 0) {
+			forget(kn, VIP, NULL);
+			buckets(kn, before, 4);
+		}
+	}
+	expect(evicted > 500);
+	net_free(kn);
+}
+
+static void forgetting(void)
+{
+	struct ksvc_net *kn = service_new();
+	const char *other = "10.96.0.2:80/tcp";
+	u64 owner = lookup(kn, VIP)->affinity_owner, others;
+	u32 i, one, two;
+
+	put(kn, 0, PUT, "b", other, ALL);
+	others = lookup(kn, other)->affinity_owner;
+	for (i = 0; i < 50; i++) {
+		char client[16];
+
+		snprintf(client, sizeof(client), "192.0.2.%u", i);
+		connected(kn, client, VIP);
+		connected(kn, client, other);
+	}
+	expect(count_records(kn, owner) == 50 && count_records(kn, others) == 50);
+	one = connected(kn, CLIENT, VIP);
+	two = connected(kn, "192.0.2.2", VIP);
+	forget(kn, VIP, CLIENT);
+	expect(count_records(kn, owner) == 49 && count_records(kn, others) == 50);
+	expect(connected(kn, "192.0.2.2", VIP) == two);
+	not_next(kn, one);
+	expect(connected(kn, CLIENT, VIP) != one);
+	forget(kn, VIP, "203.0.113.1");
+	expect(count_records(kn, owner) == 50);
+	forget(kn, VIP, NULL);
+	expect(!count_records(kn, owner) && count_records(kn, others) == 50);
+	net_free(kn);
+}
+
+/* The table: made with the first service that wants it, of the size wanted. */
+static void table(void)
+{
+	static const u32 sizes[][2] = {
+		{ 0, 2 }, { 1, 2 }, { 16, 2 }, { 17, 4 }, { 1000, 128 }, { 1024, 128 },
+		{ 1025, 256 },
+	};
+	static struct ksvc_record records[16384];
+	struct ksvc_net *kn = sticky_new(64);
+	u32 i, one;
+
+	features.affinity = 0;
+	put(kn, 0, PUT, "b", "10.96.0.2:80/tcp", ALL);
+	expect(!kn->affinity && !buckets(kn, records, 10));
+	features.affinity = 10;
+	put(kn, 0, PUT, "a", VIP, ALL);
+	expect(buckets(kn, records, 1000) == 8);
+	one = connected(kn, CLIENT, VIP);
+	mutex_lock(&kn->mutex);
+	expect(!ksvc_affinity_reserve(kn, 33) && !ksvc_affinity_reserve(kn, 64));
+	shim_fail_after = 1;
+	expect(ksvc_affinity_reserve(kn, 65) == -ENOMEM);
+	mutex_unlock(&kn->mutex);
+	expect(connected(kn, CLIENT, VIP) == one);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		const struct ksvc_affinity *old = kn->affinity;
+
+		mutex_lock(&kn->mutex);
+		expect(!ksvc_affinity_reserve(kn, sizes[i][0]));
+		mutex_unlock(&kn->mutex);
+		expect(buckets(kn, records, 2048) == sizes[i][1]);
+		expect(count_records(kn, lookup(kn, VIP)->affinity_owner) == (kn->affinity == old));
+		connected(kn, CLIENT, VIP);
+	}
+	net_free(kn);
+}
+
+/* A packet that still has the version before, with an endpoint that is gone. */
+static void old_versions(void)
+{
+	struct ksvc_net *kn = service_new();
+	struct nf_conntrack_tuple tuple = tuple_of(CLIENT, VIP);
+	struct ksvc_decision d;
+
+	rcu_read_lock();
+	ksvc_match(kn, &tuple, NULL, &d);
+	del_endpoints(kn, 0, "a", "10.0.0.1:80");
+	expect(lookup(kn, VIP) != d.svc);
+	while (ntohl(ksvc_choose(kn, &d, &tuple, false)->addr.ip) != 0x0a000001)
+		forget(kn, VIP, CLIENT);
+	rcu_read_unlock();
+	expect(connected(kn, CLIENT, VIP) > 1);
+	net_free(kn);
+}
+
+const struct test affinity_tests[] = {
+	{ "A1 the same endpoint again, until the time is over", a1 },
+	{ "A1 records of long ago, and the longest time", long_ago },
+	{ "A2 a client is an address; all ways to a service share", a2 },
+	{ "A3 an endpoint that goes takes its records along", a3 },
+	{ "A3 nobody inherits them", a3_cells },
+	{ "A4 every new connection renews the record, a look does not", a4 },
+	{ "A5 other changes leave records alone; off and on again does not", a5 },
+	{ "A6 the endpoint must be in the set in use", policies },
+	{ "affinity with every scheduler", schedulers },
+	{ "affinity: explain changes nothing", peek },
+	{ "affinity: in a full bucket the oldest makes room", eviction },
+	{ "affinity: one client is forgotten, or all", forgetting },
+	{ "affinity: the table and its sizes", table },
+	{ "affinity: records of a version that is gone", old_versions },
+	{}
+};
