@@ -7,6 +7,7 @@
 #include "lib/apply.h"
 #include "lib/input.h"
 #include "lib/k8s.h"
+#include "rtnl.h"
 
 struct apply_args {
 	const char **files;
@@ -16,6 +17,22 @@ struct apply_args {
 	struct k8s objects;
 	struct model desired;
 };
+
+static void add_node_ip(struct k8s_node *node, const struct addr *ip)
+{
+	xgrow(&node->ips.list, node->ips.n, sizeof(*ip));
+	node->ips.list[node->ips.n++] = *ip;
+}
+
+static void find_node_ips(struct k8s_node *node)
+{
+	struct addr ip;
+
+	if (!primary_address(AF_INET, &ip))
+		add_node_ip(node, &ip);
+	if (!primary_address(AF_INET6, &ip))
+		add_node_ip(node, &ip);
+}
 
 static int parse(int argc, char **argv, struct apply_args *args, int *status)
 {
@@ -27,8 +44,11 @@ static int parse(int argc, char **argv, struct apply_args *args, int *status)
 		{ "prune", no_argument, NULL, OPT_PRUNE },
 		{ "node-name", required_argument, NULL, OPT_NODE_NAME },
 		{ "zone", required_argument, NULL, OPT_ZONE },
+		{ "node-ip", required_argument, NULL, OPT_NODE_IP },
+		{ "no-external-ips", no_argument, NULL, OPT_NO_EXTERNAL_IPS },
 		{}
 	};
+	struct addr ip;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "hjvf:", options, NULL)) != -1) {
@@ -48,6 +68,16 @@ static int parse(int argc, char **argv, struct apply_args *args, int *status)
 			break;
 		case OPT_ZONE:
 			args->node.zone = optarg;
+			break;
+		case OPT_NODE_IP:
+			if (addr_parse(optarg, &ip)) {
+				*status = usage_error("--node-ip: \"%s\" is not an address", optarg);
+				return -1;
+			}
+			add_node_ip(&args->node, &ip);
+			break;
+		case OPT_NO_EXTERNAL_IPS:
+			args->node.no_external_ips = true;
 			break;
 		default:
 			if (!global_option(c, status))
@@ -69,14 +99,19 @@ static int add_document(json_t *root, void *data, struct err *e)
 
 static int read_objects(struct apply_args *args, struct err *e)
 {
-	int err = 0;
+	struct k8s *k = &args->objects;
+	int err = enter_namespace(e);
 
+	if (!err && !args->node.ips.n)
+		find_node_ips(&args->node);
 	for (size_t i = 0; i < args->n_files && !err; i++)
-		err = input_read(args->files[i], add_document, &args->objects, e);
+		err = input_read(args->files[i], add_document, k, e);
 	if (!err)
-		err = k8s_compile(&args->objects, &args->node, &args->desired, warn_user, e);
-	for (size_t i = 0; !err && global.verbose && i < args->objects.n_notes; i++)
-		warn_user(args->objects.notes[i]);
+		err = k8s_compile(k, &args->node, &args->desired, e);
+	for (size_t i = 0; !err && global.verbose && i < k->notes.n; i++)
+		warn_user(k->notes.list[i]);
+	for (size_t i = 0; !err && i < k->warnings.n; i++)
+		warn_user(k->warnings.list[i]);
 	return err;
 }
 
@@ -175,6 +210,7 @@ int cmd_apply(int argc, char **argv)
 		nl_close(nl);
 	}
 	free(args.files);
+	free(args.node.ips.list);
 	model_free(&args.desired);
 	k8s_free(&args.objects);
 	return status;

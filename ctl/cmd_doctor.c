@@ -141,7 +141,7 @@ static int print_findings(const struct doctor *d)
 
 	if (!global.json) {
 		for (size_t i = 0; i < d->n_findings; i++)
-			printf("%-4s  %-11s %s\n", status_name(d->findings[i].status),
+			printf("%-4s  %-14s %s\n", status_name(d->findings[i].status),
 			       d->findings[i].check, d->findings[i].text);
 		return finish_output();
 	}

@@ -21,6 +21,7 @@ static int parse_options(int argc, char **argv, struct endpoint_args *args, int 
 		{ "weight", required_argument, NULL, OPT_WEIGHT },
 		{ "local", no_argument, NULL, OPT_LOCAL },
 		{ "remote", no_argument, NULL, OPT_REMOTE },
+		{ "sets", required_argument, NULL, OPT_SETS },
 		{}
 	};
 	unsigned long weight;
@@ -43,6 +44,13 @@ static int parse_options(int argc, char **argv, struct endpoint_args *args, int 
 			args->flags = c == OPT_LOCAL ? ENDPOINT_BOTH :
 				      KSVC_ENDPOINT_FLAGS_CLUSTER;
 			break;
+		case OPT_SETS:
+			args->sets = true;
+			if (!endpoint_sets_parse(optarg, &args->flags))
+				break;
+			*status = usage_error("--sets: \"%s\" is not none, nor a list of cluster, local, draining",
+					      optarg);
+			return -1;
 		default:
 			if (!global_option(c, status))
 				return -1;

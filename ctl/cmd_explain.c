@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* explain */
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 #include <string.h>
 
 #include "ksvcctl.h"
@@ -12,11 +14,35 @@ static int parse_from(const char *text, struct flow *flow)
 	return 0;
 }
 
+/* An echo request, whose type and code stand where others have the port. */
+static bool parse_echo(const char *text, struct flow *flow)
+{
+	const char *slash = strchr(text, '/');
+	char host[ENDPOINT_STRLEN];
+
+	if (!slash || strcmp(slash, "/icmp") || (size_t)(slash - text) >= sizeof(host))
+		return false;
+	memcpy(host, text, slash - text);
+	host[slash - text] = '\0';
+	if (host_optional_port_parse(host, &flow->to, &flow->to_port) || flow->to_port)
+		return false;
+	flow->protocol = flow->to.family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	flow->to_port = (flow->to.family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST) << 8;
+	return true;
+}
+
+static bool is_echo(const struct flow *flow)
+{
+	return flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6;
+}
+
 static int parse_to(const char *text, struct flow *flow)
 {
 	struct frontend f;
 	struct err e;
 
+	if (parse_echo(text, flow))
+		return 0;
 	if (frontend_parse(text, &f, &e))
 		return usage_error("--to: %s", e.text);
 	flow->to = f.addr;
@@ -70,11 +96,13 @@ static size_t count_masqueraded(const struct explanation *x)
 static int explain_json(const struct flow *flow, const struct explanation *x)
 {
 	json_t *o = json_object(), *endpoints = json_array(), *some = json_array();
+	const char *rule = rule_name(x->rule);
 	size_t masqueraded = count_masqueraded(x);
 	char buf[ENDPOINT_STRLEN];
 
 	json_object_set_new(o, "verdict", json_string(verdict_name(x->verdict)));
 	json_object_set_new(o, "reason", json_string(reason_name(x->reason)));
+	json_object_set_new(o, "rule", rule ? json_string(rule) : json_null());
 	json_object_set_new(o, "service", x->service ? json_string(x->service) : json_null());
 	json_object_set_new(o, "endpoints", endpoints);
 	json_object_set_new(o, "masquerade",
@@ -97,16 +125,21 @@ static int explain_json(const struct flow *flow, const struct explanation *x)
 
 static int explain_text(const struct flow *flow, const struct explanation *x)
 {
-	char from[ENDPOINT_STRLEN], to[ENDPOINT_STRLEN], weight[32];
+	char from[ENDPOINT_STRLEN], to[ENDPOINT_STRLEN], address[ADDR_STRLEN], weight[32];
+	const char *rule = rule_name(x->rule);
 	struct table t = { .n = 4 };
 
 	if (flow->from_port)
 		hostport_format(&flow->from, flow->from_port, from);
 	else
 		addr_format(&flow->from, from);
-	printf("%s -> %s: %s (%s)\n", from,
-	       vip_format(&flow->to, flow->to_port, flow->protocol, to),
-	       verdict_name(x->verdict), reason_name(x->reason));
+	if (is_echo(flow))
+		snprintf(to, sizeof(to), "%s/icmp", addr_format(&flow->to, address));
+	else
+		vip_format(&flow->to, flow->to_port, flow->protocol, to);
+	printf("%s -> %s: %s (%s%s%s)\n", from, to,
+	       verdict_name(x->verdict), reason_name(x->reason), rule ? ", rule " : "",
+	       rule ? rule : "");
 	if (x->verdict != KSVC_VERDICT_DNAT)
 		printf("%s\n", reason_meaning(x->reason));
 	if (x->service) {

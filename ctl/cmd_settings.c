@@ -4,11 +4,12 @@
 
 #include "ksvcctl.h"
 #include "lib/json.h"
+#include "rtnl.h"
 
 static void list_settings(FILE *f)
 {
 	for (size_t i = 0; i < n_settings; i++)
-		fprintf(f, "  %-15s %s\n", settings_table[i].key, settings_table[i].help);
+		fprintf(f, "  %-19s %s\n", settings_table[i].key, settings_table[i].help);
 }
 
 static int unknown_key(const char *key)
@@ -16,6 +17,27 @@ static int unknown_key(const char *key)
 	usage_error("unknown setting \"%s\"; there are", key);
 	list_settings(stderr);
 	return STATUS_USAGE;
+}
+
+/* The node's primary addresses. A family without one stays open to all of its own. */
+static int add_primary(struct settings *s, const struct setting *key, struct err *e)
+{
+	static const uint16_t families[] = { AF_INET, AF_INET6 };
+	struct prefix_list *list = setting_value(s, key);
+	struct prefix p;
+	size_t n = 0;
+
+	if (enter_namespace(e))
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		if (primary_address(families[i], &p.addr))
+			continue;
+		p.length = addr_bits(&p.addr);
+		prefix_list_add(list, &p);
+		n++;
+	}
+	s->has |= key->has;
+	return n ? 0 : err_set(e, "there is no default route, hence no primary address");
 }
 
 /* Values may also be parted by commas. */
@@ -32,16 +54,22 @@ static int add_values(struct settings *s, const struct setting *key, char *text,
 
 static int parse_values(struct settings *s, const struct setting *key, int n, char **values)
 {
+	bool list = key->type == SETTING_PREFIXES || key->type == SETTING_NAMES;
 	struct err e;
 
 	s->has = key->has;
-	if (key->has == HAS_MASQUERADE_ALL && n != 1)
+	if (!list && n != 1)
 		return usage_error("%s takes one value", key->key);
-	if (n == 1 && !strcmp(values[0], "none") && key->has != HAS_MASQUERADE_ALL)
+	if (n == 1 && !strcmp(values[0], "none") && list)
 		return 0;
-	for (int i = 0; i < n; i++)
-		if (add_values(s, key, values[i], &e))
+	for (int i = 0; i < n; i++) {
+		if (key->has == HAS_NODEPORT_ADDRESSES && !strcmp(values[i], "primary")) {
+			if (add_primary(s, key, &e))
+				return refused(&e);
+		} else if (add_values(s, key, values[i], &e)) {
 			return usage_error("%s: %s", key->key, e.text);
+		}
+	}
 	return 0;
 }
 
@@ -83,24 +111,31 @@ static void print_prefixes(const struct prefix_list *list)
 	puts(list->n ? "" : "none");
 }
 
-static void print_setting(const struct settings *s, unsigned int which)
+static void print_names(const struct name_list *list)
 {
-	switch (which) {
-	case HAS_CLUSTER_CIDRS:
-		print_prefixes(&s->cluster_cidrs);
+	for (size_t i = 0; i < list->n; i++) {
+		fputs(i ? " " : "", stdout);
+		print_text(stdout, list->names[i]);
+	}
+	puts(list->n ? "" : "none");
+}
+
+static void print_setting(const struct settings *s, const struct setting *key)
+{
+	const void *value = setting_value(s, key);
+
+	switch (key->type) {
+	case SETTING_PREFIXES:
+		print_prefixes(value);
 		break;
-	case HAS_SERVICE_CIDRS:
-		print_prefixes(&s->service_cidrs);
+	case SETTING_NAMES:
+		print_names(value);
 		break;
-	case HAS_MASQUERADE_ALL:
-		puts(s->masquerade_all ? "on" : "off");
+	case SETTING_SWITCH:
+		puts(*(const bool *)value ? "on" : "off");
 		break;
-	case HAS_POD_INTERFACES:
-		for (size_t i = 0; i < s->n_pod_interfaces; i++) {
-			fputs(i ? " " : "", stdout);
-			print_text(stdout, s->pod_interfaces[i]);
-		}
-		puts(s->n_pod_interfaces ? "" : "none");
+	case SETTING_NUMBER:
+		printf("%u\n", *(const uint32_t *)value);
 		break;
 	}
 }
@@ -121,12 +156,12 @@ static int get_json(const struct settings *s, const struct setting *key)
 static int get_text(const struct settings *s, const struct setting *key)
 {
 	if (key) {
-		print_setting(s, key->has);
+		print_setting(s, key);
 		return finish_output();
 	}
 	for (size_t i = 0; i < n_settings; i++) {
-		printf("%-15s ", settings_table[i].key);
-		print_setting(s, settings_table[i].has);
+		printf("%-19s ", settings_table[i].key);
+		print_setting(s, &settings_table[i]);
 	}
 	return finish_output();
 }

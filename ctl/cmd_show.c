@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* show */
-#include <stdlib.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "ksvcctl.h"
@@ -9,35 +9,80 @@
 /* Of a service among others; show NAME tells all. */
 #define MAX_ROWS	10
 
+#define OPTIONS_STRLEN	256
+
+static void add_text(char *text, const char *fmt, ...) __printf(2, 3);
+static void add_text(char *text, const char *fmt, ...)
+{
+	size_t n = strlen(text);
+	va_list ap;
+
+	if (n)
+		n += snprintf(text + n, OPTIONS_STRLEN - n, ", ");
+	va_start(ap, fmt);
+	vsnprintf(text + n, OPTIONS_STRLEN - n, fmt, ap);
+	va_end(ap);
+}
+
+/* What differs from the default, as "affinity 60, 2 source ranges". */
+static void options_text(const struct service *s, char *text)
+{
+	char buf[OPTION_STRLEN];
+
+	*text = '\0';
+	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
+		if (option_get(s, i))
+			add_text(text, "%s %s", option_name(i), option_format(s, i, buf));
+	if (s->ranges.n)
+		add_text(text, "%zu source ranges", s->ranges.n);
+}
+
+enum { NAME, VIP, CLASS, ENDPOINT, WEIGHT, SETS, CONNECTIONS, OPTIONS, N_COLUMNS };
+
+static void no_cells(const char **cells)
+{
+	for (int i = 0; i < N_COLUMNS; i++)
+		cells[i] = "";
+}
+
 static void show_rows(struct table *t, const struct service *s, bool all)
 {
 	uint32_t rows = s->n_frontends > s->n_endpoints ? s->n_frontends : s->n_endpoints;
 	uint32_t shown = all || rows <= MAX_ROWS ? rows : MAX_ROWS - 1;
-	char vip[ENDPOINT_STRLEN], ep[ENDPOINT_STRLEN], weight[16], count[24], more[64];
+	char vip[ENDPOINT_STRLEN], ep[ENDPOINT_STRLEN], weight[16], count[48], more[64];
+	const char *cells[TABLE_COLUMNS];
+	char options[OPTIONS_STRLEN];
 
+	options_text(s, options);
 	for (uint32_t i = 0; i < shown || !i; i++) {
-		const char *cells[TABLE_COLUMNS] = { i ? "" : s->name, "", "", "", "", "" };
-
-		if (i < s->n_frontends)
-			cells[1] = frontend_format(&s->frontends[i], vip);
+		no_cells(cells);
+		if (!i) {
+			cells[NAME] = s->name;
+			cells[OPTIONS] = options;
+		}
+		if (i < s->n_frontends) {
+			cells[VIP] = frontend_format(&s->frontends[i], vip);
+			cells[CLASS] = class_name(s->frontends[i].class);
+		}
 		if (i < s->n_endpoints) {
 			const struct endpoint *e = &s->endpoints[i];
 
 			snprintf(weight, sizeof(weight), "%u", e->weight);
-			snprintf(count, sizeof(count), "%llu",
-				 (unsigned long long)e->connections);
-			cells[2] = endpoint_format(e, ep);
-			cells[3] = weight;
-			cells[4] = endpoint_sets(e->flags);
-			cells[5] = count;
+			snprintf(count, sizeof(count),
+				 s->scheduler == KSVC_SCHEDULER_LC ? "%llu (%u live)" : "%llu",
+				 (unsigned long long)e->connections, e->active);
+			cells[ENDPOINT] = endpoint_format(e, ep);
+			cells[WEIGHT] = weight;
+			cells[SETS] = endpoint_sets(e->flags);
+			cells[CONNECTIONS] = count;
 		} else if (!s->n_endpoints && !i) {
-			cells[2] = "none";
+			cells[ENDPOINT] = "none";
 		}
 		table_row(t, cells);
 	}
 	if (shown < rows) {
-		const char *cells[TABLE_COLUMNS] = { "", "", more, "", "", "" };
-
+		no_cells(cells);
+		cells[ENDPOINT] = more;
 		snprintf(more, sizeof(more), "... of %u, and %u VIPs", s->n_endpoints,
 			 s->n_frontends);
 		table_row(t, cells);
@@ -46,9 +91,10 @@ static void show_rows(struct table *t, const struct service *s, bool all)
 
 static void show_table(const struct model *m, bool all)
 {
-	static const char *const head[TABLE_COLUMNS] = { "SERVICE", "VIP", "ENDPOINT", "WEIGHT",
-							 "SETS", "CONNECTIONS" };
-	struct table t = { .n = 6 };
+	static const char *const head[TABLE_COLUMNS] = { "SERVICE", "VIP", "CLASS", "ENDPOINT",
+							 "WEIGHT", "SETS", "CONNECTIONS",
+							 "OPTIONS" };
+	struct table t = { .n = N_COLUMNS };
 
 	for (int pass = 0; pass < 2; pass++) {
 		table_row(&t, head);
@@ -58,32 +104,70 @@ static void show_table(const struct model *m, bool all)
 	}
 }
 
-/* For scripts: kind of line, then its fields, in this order for good. */
-static void show_tab(const struct model *m)
+static void show_ranges(const struct service *s)
 {
 	char buf[ENDPOINT_STRLEN];
 
-	for (size_t i = 0; i < m->n_services; i++) {
-		const struct service *s = &m->services[i];
+	for (size_t i = 0; i < s->ranges.n; i++)
+		printf("source-range %s\n", prefix_format(&s->ranges.prefixes[i], buf));
+}
 
-		fputs("service\t", stdout);
-		print_text(stdout, s->name);
-		printf("\t%u\t%u\t%llu\n", s->n_frontends, s->n_endpoints,
-		       (unsigned long long)s->connections);
-		for (uint32_t j = 0; j < s->n_frontends; j++) {
-			fputs("frontend\t", stdout);
-			print_text(stdout, s->name);
-			printf("\t%s\n", frontend_format(&s->frontends[j], buf));
-		}
-		for (uint32_t j = 0; j < s->n_endpoints; j++) {
-			const struct endpoint *ep = &s->endpoints[j];
+static void tab_start(const char *kind, const struct service *s)
+{
+	printf("%s\t", kind);
+	print_text(stdout, s->name);
+}
 
-			fputs("endpoint\t", stdout);
-			print_text(stdout, s->name);
-			printf("\t%s\t%u\t%s\t%llu\n", endpoint_format(ep, buf), ep->weight,
-			       endpoint_sets(ep->flags), (unsigned long long)ep->connections);
-		}
+static void tab_service(const struct service *s)
+{
+	char buf[OPTION_STRLEN];
+
+	tab_start("service", s);
+	printf("\t%u\t%u\t%llu", s->n_frontends, s->n_endpoints,
+	       (unsigned long long)s->connections);
+	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
+		printf("\t%s", option_format(s, i, buf));
+	putchar('\n');
+}
+
+/* For scripts: kind of line, then its fields, in this order for good. */
+static void show_tab(const struct service *s)
+{
+	char buf[ENDPOINT_STRLEN];
+
+	tab_service(s);
+	for (uint32_t i = 0; i < s->n_frontends; i++) {
+		tab_start("frontend", s);
+		printf("\t%s\t%s\n", frontend_format(&s->frontends[i], buf),
+		       class_name(s->frontends[i].class));
 	}
+	for (uint32_t i = 0; i < s->n_endpoints; i++) {
+		const struct endpoint *ep = &s->endpoints[i];
+
+		tab_start("endpoint", s);
+		printf("\t%s\t%u\t%s\t%llu\t%u\n", endpoint_format(ep, buf), ep->weight,
+		       endpoint_sets(ep->flags), (unsigned long long)ep->connections,
+		       ep->active);
+	}
+	for (size_t i = 0; i < s->ranges.n; i++) {
+		tab_start("source-range", s);
+		printf("\t%s\n", prefix_format(&s->ranges.prefixes[i], buf));
+	}
+}
+
+static int show(const struct model *m, const char *name, bool tab)
+{
+	if (global.json)
+		json_write_model(stdout, m, true);
+	else if (!tab)
+		show_table(m, name);
+	for (size_t i = 0; i < m->n_services && !global.json; i++) {
+		if (tab)
+			show_tab(&m->services[i]);
+		else if (name)
+			show_ranges(&m->services[i]);
+	}
+	return finish_output();
 }
 
 int cmd_show(int argc, char **argv)
@@ -118,17 +202,7 @@ int cmd_show(int argc, char **argv)
 	if (!err)
 		err = nl_services(nl, name, &m, &e);
 	nl_close(nl);
-	if (err) {
-		status = refused(&e);
-	} else {
-		if (global.json)
-			json_write_model(stdout, &m, true);
-		else if (tab)
-			show_tab(&m);
-		else
-			show_table(&m, name);
-		status = finish_output();
-	}
+	status = err ? refused(&e) : show(&m, name, tab);
 	model_free(&m);
 	return status;
 }

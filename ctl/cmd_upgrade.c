@@ -50,12 +50,6 @@ static int in_place(const struct place *p, struct err *e)
 	return -1;
 }
 
-static bool has_settings(const struct settings *s)
-{
-	return s->cluster_cidrs.n || s->service_cidrs.n || s->n_pod_interfaces ||
-	       s->masquerade_all;
-}
-
 /* Adds the namespace if ksvc has anything in it. */
 static int look(struct upgrade *u, const struct netns *ns, struct err *e)
 {
@@ -71,7 +65,8 @@ static int look(struct upgrade *u, const struct netns *ns, struct err *e)
 	if (!err)
 		err = nl_settings_get(nl, &p.model.settings, e);
 	nl_close(nl);
-	if (!err && (p.info.active || p.info.services || has_settings(&p.model.settings))) {
+	if (!err && (p.info.active || p.info.services ||
+		     !settings_are_default(&p.model.settings))) {
 		xgrow(&u->places, u->n_places, sizeof(p));
 		u->places[u->n_places++] = p;
 		return 0;
@@ -184,7 +179,7 @@ static int activate(struct nl *nl, struct err *e)
 	op.mode = KSVC_MODE_CREATE;
 	err = apply_op(nl, &op, e);
 	op.type = OP_SERVICE_DEL;
-		if (!err)
+	if (!err)
 		err = apply_op(nl, &op, e);
 	service_free(&s);
 	return err;

@@ -85,11 +85,26 @@ static uint16_t get_port(const struct nf_conntrack *ct, enum nf_conntrack_attr a
 	return ntohs(nfct_get_attr_u16(ct, attr));
 }
 
+/* A frontend of its own comes before a node port, which is any address of the node. */
+static const struct known *find_known(const struct reader *r, struct known key)
+{
+	const struct known *found;
+
+	if (!r->n_known)
+		return NULL;
+	found = bsearch(&key, r->known, r->n_known, sizeof(key), known_cmp);
+	if (found)
+		return found;
+	memset(&key.frontend.addr.v6, 0, sizeof(key.frontend.addr.v6));
+	return bsearch(&key, r->known, r->n_known, sizeof(key), known_cmp);
+}
+
 static int on_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, void *data)
 {
 	struct reader *r = data;
 	uint8_t family = nfct_get_attr_u8(ct, ATTR_L3PROTO);
-	struct known key = {}, *known;
+	struct known key = {};
+	const struct known *known;
 	struct conn *c;
 
 	(void)type;
@@ -98,7 +113,7 @@ static int on_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, vo
 	key.frontend.protocol = nfct_get_attr_u8(ct, ATTR_L4PROTO);
 	key.frontend.port = get_port(ct, ATTR_ORIG_PORT_DST);
 	get_addr(ct, ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST, family, &key.frontend.addr);
-	known = bsearch(&key, r->known, r->n_known, sizeof(key), known_cmp);
+	known = find_known(r, key);
 	if (!known)
 		return NFCT_CB_CONTINUE;
 	xgrow(&r->conns->list, r->conns->n, sizeof(*c));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "rtnl.h"
 
 /* VIPs looked up; those of one service CIDR have one route as a rule. */
 #define MAX_ROUTES	64
@@ -30,66 +31,25 @@ static void check_forward(struct doctor *d, const char *check, const char *sysct
 		      sysctl);
 }
 
+/* Without it the kernel drops what comes to, or leaves with, 127.0.0.0/8. */
+static void check_localhost(struct doctor *d)
+{
+	if (!d->model.settings.localhost_nodeports)
+		return;
+	if (read_number("/proc/sys/net/ipv4/conf/all/route_localnet") > 0)
+		found(d, "route-localnet", FINDING_OK, "net.ipv4.conf.all.route_localnet is 1");
+	else
+		found(d, "route-localnet", FINDING_FAIL,
+		      "net.ipv4.conf.all.route_localnet is 0, node ports do not answer on 127.0.0.0/8: sysctl -w net.ipv4.conf.all.route_localnet=1");
+}
+
 void doctor_forwarding(struct doctor *d)
 {
+	check_localhost(d);
 	check_forward(d, "forward-v4", "net.ipv4.ip_forward",
 		      "/proc/sys/net/ipv4/ip_forward", AF_INET);
 	check_forward(d, "forward-v6", "net.ipv6.conf.all.forwarding",
 		      "/proc/sys/net/ipv6/conf/all/forwarding", AF_INET6);
-}
-
-/* Sends one request and runs the answers; -1 with errno set. */
-static int rtnl(struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
-{
-	struct mnl_socket *sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char buf[32768];
-	int r = -1, error;
-	ssize_t n;
-
-	if (!sock)
-		return -1;
-	nlh->nlmsg_seq = 1;
-	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) >= 0 &&
-	    mnl_socket_sendto(sock, nlh, nlh->nlmsg_len) >= 0) {
-		do {
-			n = mnl_socket_recvfrom(sock, buf, sizeof(buf));
-			r = n < 0 ? -1 : mnl_cb_run(buf, n, 1, mnl_socket_get_portid(sock),
-						    cb, data);
-		} while (r > 0);
-	}
-	error = errno;
-	mnl_socket_close(sock);
-	errno = error;
-	return r;
-}
-
-static int on_route(const struct nlmsghdr *nlh, void *data)
-{
-	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
-
-	*(unsigned char *)data = rt->rtm_type;
-	return MNL_CB_OK;
-}
-
-/* 0, or the error that connect() to the address would give. */
-static int route_error(const struct addr *a)
-{
-	unsigned char type = RTN_UNICAST;
-	char buf[512] = {};
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct rtmsg *rt;
-
-	nlh->nlmsg_type = RTM_GETROUTE;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
-	rt->rtm_family = a->family;
-	rt->rtm_dst_len = addr_bits(a);
-	mnl_attr_put(nlh, RTA_DST, addr_bits(a) / 8, addr_bytes(a));
-	if (rtnl(nlh, on_route, &type) < 0)
-		return errno;
-	if (type == RTN_UNREACHABLE || type == RTN_BLACKHOLE || type == RTN_PROHIBIT)
-		return EHOSTUNREACH;
-	return 0;
 }
 
 struct route_check {
@@ -122,7 +82,8 @@ void doctor_routes(struct doctor *d)
 		try_route(&c, &list->prefixes[i].addr);
 	for (size_t i = 0; i < d->model.n_services; i++)
 		for (uint32_t j = 0; j < d->model.services[i].n_frontends; j++)
-			try_route(&c, &d->model.services[i].frontends[j].addr);
+			if (d->model.services[i].frontends[j].class != KSVC_CLASS_NODE_PORT)
+				try_route(&c, &d->model.services[i].frontends[j].addr);
 	if (c.failed)
 		found(d, "routes", FINDING_FAIL,
 		      "no route to %s (%s): the node itself cannot reach such VIPs; add a default route, or one for the service CIDR to any interface that is up",

@@ -17,19 +17,30 @@ const char *command_name;
 static const struct command *command;
 static char *command_object;
 
+#define SERVICE_USAGE \
+	"\n  FRONTEND: --vip ADDR:PORT/PROTO, --external-ip ADDR:PORT/PROTO," \
+	"\n    --lb-ip ADDR:PORT/PROTO, --node-port PORT/PROTO" \
+	"\n  OPTION: --internal-policy cluster|local, --external-policy cluster|local," \
+	"\n    --source-range PREFIX..., --affinity SECONDS," \
+	"\n    --scheduler random|rr|wrr|lc|sh|maglev, --maglev-size N, --on-remove keep|reset"
+#define ENDPOINT_USAGE \
+	"NAME ADDR:PORT[@WEIGHT]... [--weight N] [--local | --remote | --sets SETS]\n" \
+	"  SETS: none, or cluster, local, draining with commas"
+
 static const struct command commands[] = {
 	{ "add-service", cmd_add_service,
-	  "NAME --vip ADDR:PORT/PROTO... [--endpoint ADDR:PORT[@WEIGHT]]...",
+	  "NAME FRONTEND... [--endpoint ADDR:PORT[@WEIGHT]]... [OPTION]..." SERVICE_USAGE,
 	  "add a service" },
 	{ "set-service", cmd_set_service,
-	  "NAME [--vip ADDR:PORT/PROTO...] [--endpoint ADDR:PORT[@WEIGHT]... | --endpoint none]",
-	  "replace the lists given of a service" },
+	  "NAME [FRONTEND...] [--endpoint ADDR:PORT[@WEIGHT]... | --endpoint none] [OPTION]..."
+	  SERVICE_USAGE,
+	  "change what is given of a service; of frontends, all of the kinds given" },
 	{ "del-service", cmd_del_service, "NAME", "delete a service; its connections go on" },
 	{ "add-endpoint", cmd_add_endpoint,
-	  "NAME ADDR:PORT[@WEIGHT]... [--weight N] [--local | --remote]",
+	  ENDPOINT_USAGE,
 	  "add endpoints to a service" },
 	{ "set-endpoint", cmd_set_endpoint,
-	  "NAME ADDR:PORT[@WEIGHT]... [--weight N] [--local | --remote]",
+	  ENDPOINT_USAGE,
 	  "change endpoints of a service" },
 	{ "del-endpoint", cmd_del_endpoint, "NAME ADDR:PORT...",
 	  "remove endpoints from a service" },
@@ -37,13 +48,17 @@ static const struct command commands[] = {
 	{ "stats", cmd_stats, "[NAME]", "new connections, and verdicts by reason" },
 	{ "monitor", cmd_monitor, "", "follow changes, one line each" },
 	{ "explain", cmd_explain,
-	  "--from ADDR[:PORT] [--in IFACE] --to ADDR:PORT/PROTO",
+	  "--from ADDR[:PORT] [--in IFACE] --to ADDR:PORT/PROTO|ADDR/icmp",
 	  "what the first packet of a connection would get, and why" },
+	{ "affinity", cmd_affinity, "[NAME]", "which clients keep to which endpoints" },
+	{ "del-affinity", cmd_del_affinity, "NAME [CLIENT]",
+	  "forget the endpoints of a service's clients, or of one" },
 	{ "conns", cmd_conns, "[NAME]", "translated connections, from conntrack" },
 	{ "set", cmd_set, "KEY VALUE...", "change a setting of the namespace" },
 	{ "get", cmd_get, "[KEY]", "settings of the namespace" },
 	{ "apply", cmd_apply,
-	  "-f FILE|-... [--dry-run] [--prune] [--node-name NAME] [--zone ZONE]",
+	  "-f FILE|-... [--dry-run] [--prune] [--node-name NAME] [--zone ZONE]\n"
+	  "  [--node-ip ADDR]... [--no-external-ips]",
 	  "make services of Kubernetes Services and EndpointSlices" },
 	{ "save", cmd_save, "", "write settings and services as JSON" },
 	{ "restore", cmd_restore, "[-f FILE|-]", "make it what was saved" },
@@ -153,7 +168,7 @@ int only_global_options(int argc, char **argv, int *status)
 	return 0;
 }
 
-static int enter_namespace(struct err *e)
+int enter_namespace(struct err *e)
 {
 	char *path;
 	int fd, r;

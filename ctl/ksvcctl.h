@@ -29,8 +29,6 @@ extern struct global_options global;
 
 enum {
 	OPT_NETNS = 256,
-	OPT_VIP,
-	OPT_ENDPOINT,
 	OPT_WEIGHT,
 	OPT_LOCAL,
 	OPT_REMOTE,
@@ -43,6 +41,11 @@ enum {
 	OPT_NODE_NAME,
 	OPT_ZONE,
 	OPT_MODULE,
+	OPT_SETS,
+	OPT_NODE_IP,
+	OPT_NO_EXTERNAL_IPS,
+	OPT_LIST = 512,			/* and more, of cmd_service.c */
+	OPT_OPTION = 544,
 };
 
 #define GLOBAL_OPTIONS \
@@ -67,6 +70,7 @@ extern const char *command_name;	/* and its object, for messages */
 void about(const char *object);
 
 /* In the namespace that the user asked for. */
+int enter_namespace(struct err *e);
 int open_module(struct nl **nl, struct err *e);
 
 /* 0, or 1 if standard output could not be written. */
@@ -100,6 +104,8 @@ int cmd_flush(int argc, char **argv);
 int cmd_save(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
+int cmd_affinity(int argc, char **argv);
+int cmd_del_affinity(int argc, char **argv);
 int cmd_conns(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -139,17 +139,21 @@ const char *protocol_name(uint8_t protocol)
 	return "?";
 }
 
-static bool host_bits_set(const struct prefix *p)
+/* Clears the bits beyond the length; true if there were any. */
+static bool clear_host_bits(struct prefix *p)
 {
-	const uint8_t *b = addr_bytes(&p->addr);
+	uint8_t *b = (uint8_t *)&p->addr.v4;
+	bool any = false;
 
-	for (unsigned int i = p->length; i < addr_bits(&p->addr); i++)
-		if (b[i / 8] & (0x80 >> (i % 8)))
-			return true;
-	return false;
+	for (unsigned int i = p->length; i < addr_bits(&p->addr); i++) {
+		any |= b[i / 8] & (0x80 >> (i % 8));
+		b[i / 8] &= ~(0x80 >> (i % 8));
+	}
+	return any;
 }
 
-int prefix_parse(const char *s, struct prefix *p)
+static int split_prefix(const char *s, struct prefix *p,
+			int (*parse)(const char *s, struct addr *a))
 {
 	const char *slash = strchr(s, '/');
 	char host[ADDR_STRLEN];
@@ -159,12 +163,35 @@ int prefix_parse(const char *s, struct prefix *p)
 		return -1;
 	memcpy(host, s, slash - s);
 	host[slash - s] = '\0';
-	if (addr_parse(host, &p->addr))
+	if (parse(host, &p->addr))
 		return -1;
 	if (parse_uint(slash + 1, addr_bits(&p->addr), &n))
 		return -1;
 	p->length = n;
-	return host_bits_set(p) ? -1 : 0;
+	return 0;
+}
+
+int prefix_parse(const char *s, struct prefix *p)
+{
+	return split_prefix(s, p, addr_parse) || clear_host_bits(p) ? -1 : 0;
+}
+
+/* As Kubernetes reads source ranges: blanks around and host bits are ignored. */
+int prefix_parse_sloppy(const char *s, struct prefix *p)
+{
+	char copy[ADDR_STRLEN + 8];
+	size_t len;
+
+	s += strspn(s, " \t\n\v\f\r");
+	len = strcspn(s, " \t\n\v\f\r");
+	if (len >= sizeof(copy) || strspn(s + len, " \t\n\v\f\r") != strlen(s + len))
+		return -1;
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	if (split_prefix(copy, p, addr_parse_sloppy))
+		return -1;
+	clear_host_bits(p);
+	return 0;
 }
 
 const char *addr_format(const struct addr *a, char *buf)
@@ -210,4 +237,32 @@ int addr_cmp(const struct addr *a, const struct addr *b)
 	if (a->family != b->family)
 		return a->family < b->family ? -1 : 1;
 	return memcmp(addr_bytes(a), addr_bytes(b), addr_bits(a) / 8);
+}
+
+int prefix_cmp(const void *a, const void *b)
+{
+	const struct prefix *x = a, *y = b;
+	int r = addr_cmp(&x->addr, &y->addr);
+
+	return r ? r : (x->length > y->length) - (x->length < y->length);
+}
+
+bool prefix_contains(const struct prefix *p, const struct addr *a)
+{
+	struct prefix host = { .addr = *a, .length = p->length };
+
+	if (a->family != p->addr.family)
+		return false;
+	clear_host_bits(&host);
+	return !addr_cmp(&host.addr, &p->addr);
+}
+
+bool addr_is_host(const struct addr *a)
+{
+	uint32_t v4 = ntohl(a->v4.s_addr);
+
+	if (a->family == AF_INET)
+		return v4 >> 24 && !IN_MULTICAST(v4) && v4 != INADDR_BROADCAST;
+	return !IN6_IS_ADDR_UNSPECIFIED(&a->v6) && !IN6_IS_ADDR_MULTICAST(&a->v6) &&
+	       !IN6_IS_ADDR_V4MAPPED(&a->v6);
 }

@@ -41,6 +41,7 @@ int hostport_parse(const char *s, struct addr *a, uint16_t *port);
 int host_optional_port_parse(const char *s, struct addr *a, uint16_t *port);
 int protocol_parse(const char *s, uint8_t *protocol);
 int prefix_parse(const char *s, struct prefix *p);
+int prefix_parse_sloppy(const char *s, struct prefix *p);
 
 /* Formatters return buf, which the caller has made large enough. */
 const char *addr_format(const struct addr *a, char *buf);
@@ -51,5 +52,10 @@ const char *prefix_format(const struct prefix *p, char *buf);
 const char *protocol_name(uint8_t protocol);
 
 int addr_cmp(const struct addr *a, const struct addr *b);
+int prefix_cmp(const void *a, const void *b);
+bool prefix_contains(const struct prefix *p, const struct addr *a);
+
+/* Whether the kernel takes it as the address of one host. */
+bool addr_is_host(const struct addr *a);
 
 #endif

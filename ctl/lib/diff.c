@@ -32,12 +32,28 @@ void op_list_free(struct op_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
-static bool same_frontends(const struct service *a, const struct service *b)
+/* A frontend of another class is another one. */
+static int frontend_class_cmp(const void *a, const void *b)
 {
-	if (a->n_frontends != b->n_frontends)
+	const struct frontend *x = a, *y = b;
+	int r = frontend_cmp(x, y);
+
+	return r ? r : x->class - y->class;
+}
+
+/* All but the endpoints: what only a put of the service changes. */
+static bool same_service(const struct service *a, const struct service *b)
+{
+	if (a->n_frontends != b->n_frontends || a->ranges.n != b->ranges.n)
 		return false;
+	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
+		if (option_get(a, i) != option_get(b, i))
+			return false;
+	for (size_t i = 0; i < a->ranges.n; i++)
+		if (prefix_cmp(&a->ranges.prefixes[i], &b->ranges.prefixes[i]))
+			return false;
 	for (uint32_t i = 0; i < a->n_frontends; i++)
-		if (frontend_cmp(&a->frontends[i], &b->frontends[i]))
+		if (frontend_class_cmp(&a->frontends[i], &b->frontends[i]))
 			return false;
 	return true;
 }
@@ -107,7 +123,7 @@ static void diff_service(const struct service *before,
 	struct endpoint_ops ops = {};
 	uint32_t changed;
 
-	if (same_frontends(before, after)) {
+	if (same_service(before, after)) {
 		compare_endpoints(before, after, add_change, &ops);
 		changed = ops.put.n_endpoints + ops.del.n_endpoints;
 		if (changed <= after->n_endpoints / 2) {
@@ -171,12 +187,36 @@ static void print_frontends(FILE *f, char sign, const struct service *s,
 	char buf[ENDPOINT_STRLEN];
 
 	for (uint32_t i = 0; i < s->n_frontends; i++) {
-		if (other && other->n_frontends &&
-		    bsearch(&s->frontends[i], other->frontends, other->n_frontends,
-			    sizeof(*s->frontends), frontend_cmp))
+		const struct frontend *fe = &s->frontends[i];
+
+		if (other->n_frontends &&
+		    bsearch(fe, other->frontends, other->n_frontends, sizeof(*fe),
+			    frontend_class_cmp))
 			continue;
-		fprintf(f, "    %c vip %s\n", sign, frontend_format(&s->frontends[i], buf));
+		fprintf(f, "    %c %s %s\n", sign, class_name(fe->class),
+			frontend_format(fe, buf));
 	}
+}
+
+static void print_ranges(FILE *f, char sign, const struct prefix_list *list,
+			 const struct prefix_list *other)
+{
+	char buf[ENDPOINT_STRLEN];
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!other->n || !bsearch(&list->prefixes[i], other->prefixes, other->n,
+					  sizeof(*list->prefixes), prefix_cmp))
+			fprintf(f, "    %c source-range %s\n", sign,
+				prefix_format(&list->prefixes[i], buf));
+}
+
+static void print_options(FILE *f, const struct service *before, const struct service *after)
+{
+	char buf[OPTION_STRLEN];
+
+	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
+		if (option_get(before, i) != option_get(after, i))
+			fprintf(f, "    ~ %s %s\n", option_name(i), option_format(after, i, buf));
 }
 
 static void print_op(FILE *f, const struct op *op)
@@ -188,8 +228,12 @@ static void print_op(FILE *f, const struct op *op)
 	fprintf(f, "%c ", after == &nothing ? '-' : op->before ? '~' : '+');
 	print_text(f, op->service->name);
 	fputc('\n', f);
+	if (after != &nothing)
+		print_options(f, before, after);
 	print_frontends(f, '-', before, after);
 	print_frontends(f, '+', after, before);
+	print_ranges(f, '-', &before->ranges, &after->ranges);
+	print_ranges(f, '+', &after->ranges, &before->ranges);
 	compare_endpoints(before, after, print_change, f);
 }
 

@@ -14,6 +14,16 @@ static json_t *text(const char *s)
 	return v ? v : json_string_nocheck("?");
 }
 
+static json_t *json_of_frontend(const struct frontend *f)
+{
+	json_t *o = json_object();
+	char buf[ENDPOINT_STRLEN];
+
+	json_object_set_new(o, "address", json_string(frontend_format(f, buf)));
+	json_object_set_new(o, "class", json_string(class_name(f->class)));
+	return o;
+}
+
 static json_t *json_of_endpoint(const struct endpoint *ep, bool counters)
 {
 	json_t *o = json_object(), *sets = json_array();
@@ -26,26 +36,12 @@ static json_t *json_of_endpoint(const struct endpoint *ep, bool counters)
 	if (ep->flags & KSVC_ENDPOINT_FLAGS_LOCAL)
 		json_array_append_new(sets, json_string("local"));
 	json_object_set_new(o, "sets", sets);
-	if (counters)
+	if (ep->flags & KSVC_ENDPOINT_FLAGS_DRAINING)
+		json_object_set_new(o, "draining", json_true());
+	if (counters) {
 		json_object_set_new(o, "connections", json_integer(ep->connections));
-	return o;
-}
-
-json_t *json_of_service(const struct service *s, bool counters)
-{
-	json_t *o = json_object(), *frontends = json_array(), *endpoints = json_array();
-	char buf[ENDPOINT_STRLEN];
-
-	for (uint32_t i = 0; i < s->n_frontends; i++)
-		json_array_append_new(frontends,
-				      json_string(frontend_format(&s->frontends[i], buf)));
-	for (uint32_t i = 0; i < s->n_endpoints; i++)
-		json_array_append_new(endpoints, json_of_endpoint(&s->endpoints[i], counters));
-	json_object_set_new(o, "name", text(s->name));
-	if (counters)
-		json_object_set_new(o, "connections", json_integer(s->connections));
-	json_object_set_new(o, "frontends", frontends);
-	json_object_set_new(o, "endpoints", endpoints);
+		json_object_set_new(o, "active", json_integer(ep->active));
+	}
 	return o;
 }
 
@@ -60,16 +56,68 @@ static json_t *json_of_prefixes(const struct prefix_list *list)
 	return array;
 }
 
+static json_t *json_of_option(const struct service *s, enum service_option o)
+{
+	char buf[OPTION_STRLEN];
+
+	return option_has_words(o) ? json_string(option_format(s, o, buf)) :
+				     json_integer(option_get(s, o));
+}
+
+json_t *json_of_service(const struct service *s, bool counters)
+{
+	json_t *o = json_object(), *frontends = json_array(), *endpoints = json_array();
+
+	for (uint32_t i = 0; i < s->n_frontends; i++)
+		json_array_append_new(frontends, json_of_frontend(&s->frontends[i]));
+	for (uint32_t i = 0; i < s->n_endpoints; i++)
+		json_array_append_new(endpoints, json_of_endpoint(&s->endpoints[i], counters));
+	json_object_set_new(o, "name", text(s->name));
+	if (counters)
+		json_object_set_new(o, "connections", json_integer(s->connections));
+	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
+		json_object_set_new(o, option_name(i), json_of_option(s, i));
+	json_object_set_new(o, "source-ranges", json_of_prefixes(&s->ranges));
+	json_object_set_new(o, "frontends", frontends);
+	json_object_set_new(o, "endpoints", endpoints);
+	return o;
+}
+
+static json_t *json_of_names(const struct name_list *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->n; i++)
+		json_array_append_new(array, text(list->names[i]));
+	return array;
+}
+
+static json_t *json_of_setting(const struct settings *s, const struct setting *key)
+{
+	const void *value = setting_value(s, key);
+
+	switch (key->type) {
+	case SETTING_PREFIXES:
+		return json_of_prefixes(value);
+	case SETTING_NAMES:
+		return json_of_names(value);
+	case SETTING_SWITCH:
+		return json_boolean(*(const bool *)value);
+	case SETTING_NUMBER:
+		return json_integer(*(const uint32_t *)value);
+	}
+	return NULL;
+}
+
+/* Of those that count. */
 json_t *json_of_settings(const struct settings *s)
 {
-	json_t *o = json_object(), *interfaces = json_array();
+	json_t *o = json_object();
 
-	for (size_t i = 0; i < s->n_pod_interfaces; i++)
-		json_array_append_new(interfaces, text(s->pod_interfaces[i]));
-	json_object_set_new(o, "cluster-cidr", json_of_prefixes(&s->cluster_cidrs));
-	json_object_set_new(o, "service-cidr", json_of_prefixes(&s->service_cidrs));
-	json_object_set_new(o, "masquerade-all", json_boolean(s->masquerade_all));
-	json_object_set_new(o, "pod-interface", interfaces);
+	for (size_t i = 0; i < n_settings; i++)
+		if (s->has & settings_table[i].has)
+			json_object_set_new(o, settings_table[i].key,
+					    json_of_setting(s, &settings_table[i]));
 	return o;
 }
 
@@ -147,14 +195,17 @@ static int read_sets(struct jread *r, const json_t *o, struct endpoint *ep)
 
 static int read_endpoint(struct jread *r, json_t *o, struct service *s)
 {
-	static const char *const known[] = { "address", "weight", "sets", "connections", NULL };
+	static const char *const known[] = { "address", "weight", "sets", "draining",
+					     "connections", "active", NULL };
+	bool draining = false;
 	const char *address;
 	struct endpoint ep;
 	long weight = 1;
 	struct err e;
 
 	if (refuse_unknown(r, o, known) || jread_string(r, o, "address", &address) ||
-	    jread_int(r, o, "weight", 0, KSVC_WEIGHT_MAX, &weight))
+	    jread_int(r, o, "weight", 0, KSVC_WEIGHT_MAX, &weight) ||
+	    jread_bool(r, o, "draining", &draining))
 		return -1;
 	if (!address)
 		return jread_fail(r, "address", "is missing");
@@ -163,47 +214,121 @@ static int read_endpoint(struct jread *r, json_t *o, struct service *s)
 	ep.weight = weight;
 	if (read_sets(r, o, &ep))
 		return -1;
+	if (draining)
+		ep.flags |= KSVC_ENDPOINT_FLAGS_DRAINING;
 	service_add_endpoint(s, &ep);
+	return 0;
+}
+
+/* As text, it is a cluster IP. */
+static int read_frontend(struct jread *r, json_t *v, struct service *s)
+{
+	static const char *const known[] = { "address", "class", NULL };
+	const char *address, *class = NULL;
+	struct frontend f;
+	struct err e;
+
+	if (json_is_object(v)) {
+		if (refuse_unknown(r, v, known) || jread_string(r, v, "address", &address) ||
+		    jread_string(r, v, "class", &class))
+			return -1;
+		if (!address)
+			return jread_fail(r, "address", "is missing");
+	} else if (json_is_string(v)) {
+		address = json_string_value(v);
+	} else {
+		return jread_fail(r, NULL, "must be a string or an object");
+	}
+	if (frontend_parse(address, &f, &e))
+		return jread_fail(r, json_is_object(v) ? "address" : NULL, "%s", e.text);
+	if (class && class_parse(class, &f.class))
+		return jread_fail(r, "class", "\"%.40s\" is not known", class);
+	service_add_frontend(s, &f);
 	return 0;
 }
 
 static int read_frontends(struct jread *r, json_t *o, struct service *s)
 {
-	json_t *array, *v;
-	struct frontend f;
-	struct err e;
+	json_t *array;
 
 	if (jread_get(r, o, "frontends", JSON_ARRAY, &array))
 		return -1;
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		jread_push(r, "frontends", i);
-		if (jread_element(r, array, i, JSON_STRING, &v))
+		if (read_frontend(r, json_array_get(array, i), s))
 			return -1;
-		if (frontend_parse(json_string_value(v), &f, &e))
-			return jread_fail(r, NULL, "%s", e.text);
-		service_add_frontend(s, &f);
 		jread_pop(r);
 	}
 	return 0;
 }
 
+static int read_prefixes(struct jread *r, json_t *o, const char *key, struct prefix_list *list)
+{
+	json_t *array, *v;
+	struct err e;
+
+	if (jread_get(r, o, key, JSON_ARRAY, &array))
+		return -1;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		jread_push(r, key, i);
+		if (jread_element(r, array, i, JSON_STRING, &v))
+			return -1;
+		if (prefix_list_parse(list, json_string_value(v), &e))
+			return jread_fail(r, NULL, "%s", e.text);
+		jread_pop(r);
+	}
+	return 0;
+}
+
+static int read_option(struct jread *r, json_t *o, enum service_option option,
+		       struct service *s)
+{
+	const char *key = option_name(option);
+	char number[24];
+	const char *value;
+	struct err e;
+	json_t *v;
+
+	if (jread_get(r, o, key, option_has_words(option) ? JSON_STRING : JSON_INTEGER, &v))
+		return -1;
+	if (!v)
+		return 0;
+	snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(v));
+	value = option_has_words(option) ? json_string_value(v) : number;
+	if (option_parse(s, option, value, &e))
+		return jread_fail(r, key, "%s", e.text);
+	return 0;
+}
+
+static int refuse_unknown_of_service(struct jread *r, json_t *o)
+{
+	const char *known[N_SERVICE_OPTIONS + 6] = { "name", "frontends", "endpoints",
+						     "connections", "source-ranges" };
+
+	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
+		known[5 + i] = option_name(i);
+	return refuse_unknown(r, o, known);
+}
+
 static int read_service(struct jread *r, json_t *o, struct model *m)
 {
-	static const char *const known[] = { "name", "frontends", "endpoints", "connections",
-					     NULL };
 	json_t *array, *v;
 	struct service *s;
 	const char *name;
 	struct err e;
 
-	if (refuse_unknown(r, o, known) || jread_string(r, o, "name", &name))
+	if (refuse_unknown_of_service(r, o) || jread_string(r, o, "name", &name))
 		return -1;
 	if (!name)
 		return jread_fail(r, "name", "is missing");
 	if (service_check_name(name, &e))
 		return jread_fail(r, "name", "%s", e.text);
 	s = model_add_service(m, name);
-	if (read_frontends(r, o, s) || jread_get(r, o, "endpoints", JSON_ARRAY, &array))
+	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
+		if (read_option(r, o, i, s))
+			return -1;
+	if (read_prefixes(r, o, "source-ranges", &s->ranges) || read_frontends(r, o, s) ||
+	    jread_get(r, o, "endpoints", JSON_ARRAY, &array))
 		return -1;
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		jread_push(r, "endpoints", i);
@@ -217,15 +342,22 @@ static int read_service(struct jread *r, json_t *o, struct model *m)
 static int read_setting(struct jread *r, const struct setting *key, json_t *v,
 			struct settings *s)
 {
+	char number[24];
 	json_t *item;
 	struct err e;
 
 	s->has |= key->has;
-	if (key->has == HAS_MASQUERADE_ALL) {
+	if (key->type == SETTING_SWITCH) {
 		if (!json_is_boolean(v))
 			return jread_fail(r, key->key, "must be true or false");
-		s->masquerade_all = json_is_true(v);
+		*(bool *)setting_value(s, key) = json_is_true(v);
 		return 0;
+	}
+	if (key->type == SETTING_NUMBER) {
+		if (!json_is_integer(v))
+			return jread_fail(r, key->key, "must be an integer");
+		snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(v));
+		return setting_add(s, key, number, &e) ? jread_fail(r, key->key, "%s", e.text) : 0;
 	}
 	if (!json_is_array(v))
 		return jread_fail(r, key->key, "must be a list");

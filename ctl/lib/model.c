@@ -32,19 +32,21 @@ struct service *model_find(struct model *m, const char *name)
 		       service_cmp);
 }
 
+static void service_sort(struct service *s)
+{
+	if (s->n_frontends)
+		qsort(s->frontends, s->n_frontends, sizeof(*s->frontends), frontend_cmp);
+	if (s->n_endpoints)
+		qsort(s->endpoints, s->n_endpoints, sizeof(*s->endpoints), endpoint_cmp);
+	if (s->ranges.n)
+		qsort(s->ranges.prefixes, s->ranges.n, sizeof(*s->ranges.prefixes), prefix_cmp);
+}
+
 /* The canonical order: diff and every output rely on it. */
 void model_sort(struct model *m)
 {
-	for (size_t i = 0; i < m->n_services; i++) {
-		struct service *s = &m->services[i];
-
-		if (s->n_frontends)
-			qsort(s->frontends, s->n_frontends,
-			      sizeof(*s->frontends), frontend_cmp);
-		if (s->n_endpoints)
-			qsort(s->endpoints, s->n_endpoints,
-			      sizeof(*s->endpoints), endpoint_cmp);
-	}
+	for (size_t i = 0; i < m->n_services; i++)
+		service_sort(&m->services[i]);
 	if (m->n_services)
 		qsort(m->services, m->n_services, sizeof(*m->services),
 		      service_cmp);
@@ -70,6 +72,7 @@ void service_free(struct service *s)
 	free(s->name);
 	free(s->frontends);
 	free(s->endpoints);
+	prefix_list_free(&s->ranges);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -83,6 +86,29 @@ void service_add_endpoint(struct service *s, const struct endpoint *ep)
 {
 	xgrow(&s->endpoints, s->n_endpoints, sizeof(*ep));
 	s->endpoints[s->n_endpoints++] = *ep;
+}
+
+/* Adds to the lists of to, and gives it the options of from. */
+void service_copy(struct service *to, const struct service *from)
+{
+	for (uint32_t i = 0; i < from->n_frontends; i++)
+		service_add_frontend(to, &from->frontends[i]);
+	for (uint32_t i = 0; i < from->n_endpoints; i++)
+		service_add_endpoint(to, &from->endpoints[i]);
+	prefix_list_copy(&to->ranges, &from->ranges);
+	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
+		option_set(to, i, option_get(from, i));
+}
+
+bool service_has_family(const struct service *s, uint16_t family)
+{
+	for (uint32_t i = 0; i < s->n_frontends; i++)
+		if (s->frontends[i].addr.family == family)
+			return true;
+	for (uint32_t i = 0; !s->n_frontends && i < s->n_endpoints; i++)
+		if (s->endpoints[i].addr.family == family)
+			return true;
+	return false;
 }
 
 struct endpoint *service_find_endpoint(struct service *s,
@@ -126,6 +152,28 @@ int frontend_parse(const char *s, struct frontend *f, struct err *e)
 bad:
 	return err_set(e, "\"%.60s\" is not ADDR:PORT/PROTO or [ADDR6]:PORT/PROTO with a port of 1 to 65535",
 		       s);
+}
+
+int node_port_parse(const char *s, struct frontend *f, struct err *e)
+{
+	size_t len = strcspn(s, "/");
+	unsigned long port;
+	char number[8];
+
+	memset(f, 0, sizeof(*f));
+	f->class = KSVC_CLASS_NODE_PORT;
+	if (!s[len] || len >= sizeof(number))
+		goto bad;
+	memcpy(number, s, len);
+	number[len] = '\0';
+	if (parse_uint(number, 65535, &port) || !port)
+		goto bad;
+	f->port = port;
+	if (protocol_parse(s + len + 1, &f->protocol))
+		return err_set(e, "\"%.60s\": the protocol must be tcp, udp or sctp", s);
+	return 0;
+bad:
+	return err_set(e, "\"%.60s\" is not PORT/PROTO with a port of 1 to 65535", s);
 }
 
 int endpoint_parse(const char *s, struct endpoint *ep, struct err *e)
@@ -186,100 +234,102 @@ const char *endpoint_format(const struct endpoint *ep, char *buf)
 	return hostport_format(&ep->addr, ep->port, buf);
 }
 
-static const char *const sets_names[] = { "none", "cluster", "local",
-					  "cluster,local" };
+/* Words of a list by their bits; none of them is "none". */
+static const char *const sets_names[] = {
+	"none", "cluster", "local", "cluster,local",
+	"draining", "cluster,draining", "local,draining", "cluster,local,draining",
+};
 
 const char *endpoint_sets(uint32_t flags)
 {
-	return sets_names[flags & ENDPOINT_BOTH];
+	return sets_names[flags & (ARRAY_SIZE(sets_names) - 1)];
 }
 
 int endpoint_sets_parse(const char *s, uint32_t *flags)
 {
-	for (uint32_t i = 0; i < ARRAY_SIZE(sets_names); i++) {
-		if (!strcmp(s, sets_names[i])) {
-			*flags = i;
+	uint32_t got = 0;
+
+	*flags = 0;
+	if (!strcmp(s, sets_names[0]))
+		return 0;
+	while (1) {
+		size_t len = strcspn(s, ",");
+		uint32_t bit = 1;
+
+		while (bit < ARRAY_SIZE(sets_names) &&
+		       (strlen(sets_names[bit]) != len || memcmp(sets_names[bit], s, len)))
+			bit <<= 1;
+		if (bit >= ARRAY_SIZE(sets_names))
+			return -1;
+		got |= bit;
+		if (!s[len])
+			break;
+		s += len + 1;
+	}
+	*flags = got;
+	return 0;
+}
+
+static const char *const class_names[] = {
+	[KSVC_CLASS_CLUSTER_IP] = "cluster-ip",
+	[KSVC_CLASS_EXTERNAL_IP] = "external-ip",
+	[KSVC_CLASS_LOAD_BALANCER] = "load-balancer",
+	[KSVC_CLASS_NODE_PORT] = "node-port",
+};
+
+const char *class_name(uint32_t class)
+{
+	return class < ARRAY_SIZE(class_names) ? class_names[class] : "unknown";
+}
+
+int class_parse(const char *s, uint8_t *class)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(class_names); i++) {
+		if (!strcmp(s, class_names[i])) {
+			*class = i;
 			return 0;
 		}
 	}
 	return -1;
 }
 
-const struct setting settings_table[] = {
-	{ "cluster-cidr", HAS_CLUSTER_CIDRS,
-	  "PREFIX... whose sources are pods" },
-	{ "service-cidr", HAS_SERVICE_CIDRS,
-	  "PREFIX... in which addresses without a service are dropped" },
-	{ "masquerade-all", HAS_MASQUERADE_ALL,
-	  "on|off: rewrite the source of all connections to services" },
-	{ "pod-interface", HAS_POD_INTERFACES,
-	  "NAME... of interfaces that lead to pods; a trailing * matches any rest" },
-};
-
-const size_t n_settings = ARRAY_SIZE(settings_table);
-
-const struct setting *setting_find(const char *key)
+void prefix_list_add(struct prefix_list *list, const struct prefix *p)
 {
-	for (size_t i = 0; i < n_settings; i++)
-		if (!strcmp(settings_table[i].key, key))
-			return &settings_table[i];
-	return NULL;
+	xgrow(&list->prefixes, list->n, sizeof(*p));
+	list->prefixes[list->n++] = *p;
 }
 
-static int add_prefix(struct prefix_list *list, const char *value,
-		      struct err *e)
+int prefix_list_parse(struct prefix_list *list, const char *s, struct err *e)
 {
 	struct prefix p;
 
-	if (prefix_parse(value, &p))
-		return err_set(e, "\"%.60s\" is not ADDR/LENGTH without bits beyond the length",
-			       value);
-	xgrow(&list->prefixes, list->n, sizeof(p));
-	list->prefixes[list->n++] = p;
+	if (prefix_parse(s, &p))
+		return err_set(e, "\"%.60s\" is not ADDR/LENGTH without bits beyond the length", s);
+	prefix_list_add(list, &p);
 	return 0;
 }
 
-static int add_interface(struct settings *s, const char *value, struct err *e)
+void prefix_list_copy(struct prefix_list *to, const struct prefix_list *from)
 {
-	size_t len = strlen(value), name = len;
-
-	if (len && value[len - 1] == '*')
-		name--;
-	if (!len || name > IFNAME_PATTERN_MAX - 1 || strchr(value, '/') ||
-	    memchr(value, '*', name))
-		return err_set(e, "\"%.60s\" is not an interface name of at most %d bytes, nor the start of one and a *",
-			       value, IFNAME_PATTERN_MAX - 1);
-	xgrow(&s->pod_interfaces, s->n_pod_interfaces,
-	      sizeof(*s->pod_interfaces));
-	memcpy(s->pod_interfaces[s->n_pod_interfaces++], value, len + 1);
-	return 0;
+	for (size_t i = 0; i < from->n; i++)
+		prefix_list_add(to, &from->prefixes[i]);
 }
 
-/* Adds one value to a list, or sets a switch; marks the setting as given. */
-int setting_add(struct settings *s, const struct setting *key,
-		const char *value, struct err *e)
+void prefix_list_unify(struct prefix_list *list)
 {
-	s->has |= key->has;
-	switch (key->has) {
-	case HAS_CLUSTER_CIDRS:
-		return add_prefix(&s->cluster_cidrs, value, e);
-	case HAS_SERVICE_CIDRS:
-		return add_prefix(&s->service_cidrs, value, e);
-	case HAS_POD_INTERFACES:
-		return add_interface(s, value, e);
-	case HAS_MASQUERADE_ALL:
-		if (strcmp(value, "on") && strcmp(value, "off"))
-			return err_set(e, "\"%.60s\" is neither on nor off", value);
-		s->masquerade_all = !strcmp(value, "on");
-		return 0;
-	}
-	return -1;
+	size_t n = 0;
+
+	if (!list->n)
+		return;
+	qsort(list->prefixes, list->n, sizeof(*list->prefixes), prefix_cmp);
+	for (size_t i = 1; i < list->n; i++)
+		if (prefix_cmp(&list->prefixes[n], &list->prefixes[i]))
+			list->prefixes[++n] = list->prefixes[i];
+	list->n = n + 1;
 }
 
-void settings_free(struct settings *s)
+void prefix_list_free(struct prefix_list *list)
 {
-	free(s->cluster_cidrs.prefixes);
-	free(s->service_cidrs.prefixes);
-	free(s->pod_interfaces);
-	memset(s, 0, sizeof(*s));
+	free(list->prefixes);
+	memset(list, 0, sizeof(*list));
 }

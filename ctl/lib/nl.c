@@ -12,7 +12,8 @@
 #include "nl_answer.h"
 #include "nl_msg.h"
 
-#define RECV_SIZE	(128 * 1024)
+/* A refusal comes with the request that is refused. */
+#define RECV_SIZE	(MSG_MAX + 65536)
 #define SOCKET_BUFFER	(4 << 20)
 #define DUMP_TRIES	10
 
@@ -251,27 +252,13 @@ int nl_settings_set(struct nl *nl, const struct settings *s, struct err *e)
 	struct nlmsghdr *nlh;
 
 	if (s->cluster_cidrs.n > KSVC_MAX_PREFIXES || s->service_cidrs.n > KSVC_MAX_PREFIXES ||
-	    s->n_pod_interfaces > KSVC_MAX_PREFIXES) {
+	    s->nodeport_addresses.n > KSVC_MAX_PREFIXES ||
+	    s->pod_interfaces.n > KSVC_MAX_PREFIXES) {
 		err_set(e, "a setting takes at most %d values", KSVC_MAX_PREFIXES);
 		return -E2BIG;
 	}
 	nlh = start(nl, KSVC_CMD_SETTINGS_SET, 0);
 	msg_put_settings(nlh, s);
-	return request(nl, nlh, &a);
-}
-
-static int parse_service(const struct nlmsghdr *nlh, void *data)
-{
-	return msg_parse_service(nlh, data);
-}
-
-static int dump_services(struct nl *nl, const char *name, struct model *m, struct err *e)
-{
-	struct answer a = { .e = e, .parse = parse_service, .data = m };
-	struct nlmsghdr *nlh = start(nl, KSVC_CMD_SERVICE_GET, NLM_F_DUMP);
-
-	if (name)
-		mnl_attr_put_strz(nlh, KSVC_A_SERVICE_NAME, name);
 	return request(nl, nlh, &a);
 }
 
@@ -282,54 +269,32 @@ static int renew_socket(struct nl *nl, struct err *e)
 	return open_socket(nl, e);
 }
 
-int nl_services(struct nl *nl, const char *name, struct model *m, struct err *e)
+struct dump {
+	uint8_t cmd;
+	void (*put)(struct nlmsghdr *nlh, const void *what);
+	const void *what;
+	int (*parse)(const struct nlmsghdr *nlh, void *data);
+	void (*reset)(void *data);	/* to what it is before the first try */
+	void *data;
+};
+
+/* Reads in one generation, if need be in several tries. */
+static int dump(struct nl *nl, const struct dump *d, struct err *e)
 {
 	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
-	int err;
-
-	for (int i = 0; i < DUMP_TRIES; i++) {
-		struct settings keep = m->settings;
-
-		memset(&m->settings, 0, sizeof(m->settings));
-		model_free(m);
-		m->settings = keep;
-		err = dump_services(nl, name, m, e);
-		if (err != -EINTR)
-			break;
-		nanosleep(&pause, NULL);
-		err = renew_socket(nl, e);
-		if (err)
-			return err;
-		err = -EINTR;
-	}
-	if (err == -EINTR)
-		err_set(e, "the configuration kept changing while it was read");
-	model_sort(m);
-	return err;
-}
-
-static int parse_explain(const struct nlmsghdr *nlh, void *data)
-{
-	return msg_parse_explain(nlh, data);
-}
-
-int nl_explain(struct nl *nl, const struct flow *flow, struct explanation *x,
-	       struct err *e)
-{
-	struct answer a = { .e = e, .parse = parse_explain, .data = x };
 	struct nlmsghdr *nlh;
 	int err;
 
 	for (int i = 0; i < DUMP_TRIES; i++) {
-		memset(x, 0, sizeof(*x));
-		a.done = false;
-		a.error = 0;
-		nlh = start(nl, KSVC_CMD_EXPLAIN, NLM_F_DUMP);
-		msg_put_flow(nlh, flow);
+		struct answer a = { .e = e, .parse = d->parse, .data = d->data };
+
+		d->reset(d->data);
+		nlh = start(nl, d->cmd, NLM_F_DUMP);
+		d->put(nlh, d->what);
 		err = request(nl, nlh, &a);
 		if (err != -EINTR)
 			return err;
-		explanation_free(x);
+		nanosleep(&pause, NULL);
 		err = renew_socket(nl, e);
 		if (err)
 			return err;
@@ -338,11 +303,118 @@ int nl_explain(struct nl *nl, const struct flow *flow, struct explanation *x,
 	return -EINTR;
 }
 
+static void put_service_name(struct nlmsghdr *nlh, const void *name)
+{
+	if (name)
+		mnl_attr_put_strz(nlh, KSVC_A_SERVICE_NAME, name);
+}
+
+static int parse_service(const struct nlmsghdr *nlh, void *data)
+{
+	return msg_parse_service(nlh, data);
+}
+
+static void reset_services(void *data)
+{
+	struct model *m = data;
+	struct settings keep = m->settings;
+
+	memset(&m->settings, 0, sizeof(m->settings));
+	model_free(m);
+	m->settings = keep;
+}
+
+int nl_services(struct nl *nl, const char *name, struct model *m, struct err *e)
+{
+	const struct dump d = { KSVC_CMD_SERVICE_GET, put_service_name, name,
+				parse_service, reset_services, m };
+	int err = dump(nl, &d, e);
+
+	model_sort(m);
+	return err;
+}
+
+static void put_flow(struct nlmsghdr *nlh, const void *flow)
+{
+	msg_put_flow(nlh, flow);
+}
+
+static int parse_explain(const struct nlmsghdr *nlh, void *data)
+{
+	return msg_parse_explain(nlh, data);
+}
+
+static void reset_explanation(void *data)
+{
+	explanation_free(data);
+}
+
+int nl_explain(struct nl *nl, const struct flow *flow, struct explanation *x,
+	       struct err *e)
+{
+	const struct dump d = { KSVC_CMD_EXPLAIN, put_flow, flow,
+				parse_explain, reset_explanation, x };
+
+	return dump(nl, &d, e);
+}
+
 void explanation_free(struct explanation *x)
 {
 	free(x->service);
 	free(x->choices);
 	memset(x, 0, sizeof(*x));
+}
+
+static void put_affinity_name(struct nlmsghdr *nlh, const void *name)
+{
+	msg_put_affinity(nlh, name, NULL);
+}
+
+static int parse_affinity(const struct nlmsghdr *nlh, void *data)
+{
+	return msg_parse_affinity(nlh, data);
+}
+
+static void reset_affinity(void *data)
+{
+	affinity_free(data);
+}
+
+static int affinity_cmp(const void *a, const void *b)
+{
+	const struct affinity *x = a, *y = b;
+	int r = strcmp(x->service, y->service);
+
+	return r ? r : addr_cmp(&x->client, &y->client);
+}
+
+int nl_affinity(struct nl *nl, const char *name, struct affinity_list *list, struct err *e)
+{
+	const struct dump d = { KSVC_CMD_AFFINITY_GET, put_affinity_name, name,
+				parse_affinity, reset_affinity, list };
+	int err = dump(nl, &d, e);
+
+	if (list->n)
+		qsort(list->list, list->n, sizeof(*list->list), affinity_cmp);
+	return err;
+}
+
+void affinity_free(struct affinity_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->list[i].service);
+	free(list->list);
+	memset(list, 0, sizeof(*list));
+}
+
+int nl_affinity_del(struct nl *nl, const char *name, const struct addr *client,
+		    struct err *e)
+{
+	struct answer a = { .e = e };
+	struct nlmsghdr *nlh = start(nl, KSVC_CMD_AFFINITY_DEL, 0);
+
+	msg_put_affinity(nlh, name, client);
+	return request(nl, nlh, &a);
 }
 
 int nl_op(struct nl *nl, const struct op *op, struct err *e)

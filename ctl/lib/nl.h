@@ -58,10 +58,23 @@ struct choice {
 };
 
 struct explanation {
-	uint32_t verdict, reason;
+	uint32_t verdict, reason, rule;
 	char *service;			/* NULL if none is involved */
 	struct choice *choices;
 	size_t n_choices;
+};
+
+/* A record of session affinity. */
+struct affinity {
+	char *service;
+	struct addr client, addr;
+	uint16_t port;
+	uint32_t expires;		/* milliseconds */
+};
+
+struct affinity_list {
+	struct affinity *list;
+	size_t n;
 };
 
 /* -ENOENT without the module, -EPROTO if it speaks another protocol. */
@@ -81,6 +94,12 @@ int nl_services(struct nl *nl, const char *name, struct model *m, struct err *e)
 int nl_explain(struct nl *nl, const struct flow *flow, struct explanation *x,
 	       struct err *e);
 void explanation_free(struct explanation *x);
+
+/* Of one service, or of all; sorted. The list is empty, or from before. */
+int nl_affinity(struct nl *nl, const char *name, struct affinity_list *list, struct err *e);
+void affinity_free(struct affinity_list *list);
+int nl_affinity_del(struct nl *nl, const char *name, const struct addr *client,
+		    struct err *e);
 
 /* An operation outside of a transaction; -EMSGSIZE if it needs one. */
 int nl_op(struct nl *nl, const struct op *op, struct err *e);

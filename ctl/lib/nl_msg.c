@@ -37,6 +37,17 @@ static void put_frontend(struct nlmsghdr *nlh, const struct frontend *f)
 	put_addr(nlh, KSVC_A_FRONTEND_ADDR4, KSVC_A_FRONTEND_ADDR6, &f->addr);
 	mnl_attr_put_u16(nlh, KSVC_A_FRONTEND_PORT, htons(f->port));
 	mnl_attr_put_u8(nlh, KSVC_A_FRONTEND_PROTOCOL, f->protocol);
+	if (f->class != KSVC_CLASS_CLUSTER_IP)
+		mnl_attr_put_u32(nlh, KSVC_A_FRONTEND_CLASS, f->class);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_prefix(struct nlmsghdr *nlh, uint16_t type, const struct prefix *p)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+
+	put_addr(nlh, KSVC_A_PREFIX_ADDR4, KSVC_A_PREFIX_ADDR6, &p->addr);
+	mnl_attr_put_u8(nlh, KSVC_A_PREFIX_LENGTH, p->length);
 	mnl_attr_nest_end(nlh, nest);
 }
 
@@ -71,12 +82,21 @@ static struct nlmsghdr *batch_message(struct batch *b, uint8_t cmd, enum ksvc_mo
 	return nlh;
 }
 
+/* At least one, however long the message is: the caller goes on behind it. */
 static uint32_t put_endpoints(struct nlmsghdr *nlh, const struct endpoint *ep,
 			      uint32_t from, uint32_t n, enum endpoint_parts parts)
 {
-	while (from < n && nlh->nlmsg_len < MSG_SPLIT)
-		put_endpoint(nlh, &ep[from++], parts);
-	return from;
+	uint32_t i = from;
+
+	while (i < n && (i == from || nlh->nlmsg_len < MSG_SPLIT))
+		put_endpoint(nlh, &ep[i++], parts);
+	return i;
+}
+
+static void put_given(struct nlmsghdr *nlh, uint16_t type, uint32_t value)
+{
+	if (value)
+		mnl_attr_put_u32(nlh, type, value);
 }
 
 static uint32_t put_service(struct batch *b, const struct op *op)
@@ -85,6 +105,12 @@ static uint32_t put_service(struct batch *b, const struct op *op)
 	struct nlmsghdr *nlh = batch_message(b, KSVC_CMD_SERVICE_PUT, op->mode, s->name);
 	uint32_t next;
 
+	put_given(nlh, KSVC_A_SERVICE_FLAGS, s->flags);
+	put_given(nlh, KSVC_A_SERVICE_AFFINITY, s->affinity);
+	put_given(nlh, KSVC_A_SERVICE_SCHEDULER, s->scheduler);
+	put_given(nlh, KSVC_A_SERVICE_MAGLEV_SIZE, s->maglev_size);
+	for (size_t i = 0; i < s->ranges.n; i++)
+		put_prefix(nlh, KSVC_A_SERVICE_SOURCE_RANGE, &s->ranges.prefixes[i]);
 	for (uint32_t i = 0; i < s->n_frontends; i++)
 		put_frontend(nlh, &s->frontends[i]);
 	next = put_endpoints(nlh, s->endpoints, 0, s->n_endpoints, PART_GIVEN);
@@ -118,7 +144,7 @@ bool batch_add_op(struct batch *b, const struct op *op, uint32_t *next)
 	uint32_t n = op->type == OP_SERVICE_PUT ? op->service->n_endpoints : op->n_endpoints;
 	struct nlmsghdr *nlh;
 
-	if (b->used + MSG_MAX > BATCH_SIZE)
+	if (b->used > BATCH_SPLIT)
 		return false;
 	if (op->type == OP_SERVICE_DEL) {
 		nlh = batch_message(b, KSVC_CMD_SERVICE_DEL, KSVC_MODE_PUT, op->service->name);
@@ -128,7 +154,7 @@ bool batch_add_op(struct batch *b, const struct op *op, uint32_t *next)
 	if (op->type == OP_SERVICE_PUT && !*next)
 		*next = put_service(b, op);
 	while (*next < n) {
-		if (b->used + MSG_MAX > BATCH_SIZE)
+		if (b->used > BATCH_SPLIT)
 			return false;
 		*next = put_more(b, op, *next);
 	}
@@ -137,34 +163,56 @@ bool batch_add_op(struct batch *b, const struct op *op, uint32_t *next)
 
 static void put_prefixes(struct nlmsghdr *nlh, uint16_t type, const struct prefix_list *list)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, type), *one;
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
 
-	for (size_t i = 0; i < list->n; i++) {
-		one = mnl_attr_nest_start(nlh, KSVC_A_PREFIXES_PREFIX);
-		put_addr(nlh, KSVC_A_PREFIX_ADDR4, KSVC_A_PREFIX_ADDR6,
-			 &list->prefixes[i].addr);
-		mnl_attr_put_u8(nlh, KSVC_A_PREFIX_LENGTH, list->prefixes[i].length);
-		mnl_attr_nest_end(nlh, one);
-	}
+	for (size_t i = 0; i < list->n; i++)
+		put_prefix(nlh, KSVC_A_PREFIXES_PREFIX, &list->prefixes[i]);
 	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_names(struct nlmsghdr *nlh, uint16_t type, const struct name_list *list)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+
+	for (size_t i = 0; i < list->n; i++)
+		mnl_attr_put_strz(nlh, KSVC_A_NAMES_NAME, list->names[i]);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_setting(struct nlmsghdr *nlh, const struct settings *s,
+			const struct setting *key)
+{
+	const void *value = setting_value(s, key);
+
+	switch (key->type) {
+	case SETTING_PREFIXES:
+		put_prefixes(nlh, key->attr, value);
+		break;
+	case SETTING_NAMES:
+		put_names(nlh, key->attr, value);
+		break;
+	case SETTING_SWITCH:
+		mnl_attr_put_u8(nlh, key->attr, *(const bool *)value);
+		break;
+	case SETTING_NUMBER:
+		mnl_attr_put_u32(nlh, key->attr, *(const uint32_t *)value);
+		break;
+	}
 }
 
 void msg_put_settings(struct nlmsghdr *nlh, const struct settings *s)
 {
-	struct nlattr *nest;
+	for (size_t i = 0; i < n_settings; i++)
+		if (s->has & settings_table[i].has)
+			put_setting(nlh, s, &settings_table[i]);
+}
 
-	if (s->has & HAS_CLUSTER_CIDRS)
-		put_prefixes(nlh, KSVC_A_SETTINGS_CLUSTER_CIDRS, &s->cluster_cidrs);
-	if (s->has & HAS_SERVICE_CIDRS)
-		put_prefixes(nlh, KSVC_A_SETTINGS_SERVICE_CIDRS, &s->service_cidrs);
-	if (s->has & HAS_POD_INTERFACES) {
-		nest = mnl_attr_nest_start(nlh, KSVC_A_SETTINGS_POD_INTERFACES);
-		for (size_t i = 0; i < s->n_pod_interfaces; i++)
-			mnl_attr_put_strz(nlh, KSVC_A_NAMES_NAME, s->pod_interfaces[i]);
-		mnl_attr_nest_end(nlh, nest);
-	}
-	if (s->has & HAS_MASQUERADE_ALL)
-		mnl_attr_put_u8(nlh, KSVC_A_SETTINGS_MASQUERADE_ALL, s->masquerade_all);
+void msg_put_affinity(struct nlmsghdr *nlh, const char *name, const struct addr *client)
+{
+	if (name)
+		mnl_attr_put_strz(nlh, KSVC_A_AFFINITY_NAME, name);
+	if (client)
+		put_addr(nlh, KSVC_A_AFFINITY_CLIENT_ADDR4, KSVC_A_AFFINITY_CLIENT_ADDR6, client);
 }
 
 void msg_put_flow(struct nlmsghdr *nlh, const struct flow *flow)

@@ -2,6 +2,7 @@
 /* Replies: attributes as the model. What the kernel sends is checked, too. */
 #include <arpa/inet.h>
 #include <linux/genetlink.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "nl_msg.h"
@@ -70,6 +71,9 @@ static int frontend_attr(const struct nlattr *attr, uint16_t type, void *data)
 	case KSVC_A_FRONTEND_PROTOCOL:
 		f->protocol = mnl_attr_get_u8(attr);
 		break;
+	case KSVC_A_FRONTEND_CLASS:
+		f->class = mnl_attr_get_u32(attr);
+		break;
 	}
 	return 0;
 }
@@ -97,8 +101,45 @@ static int endpoint_attr(const struct nlattr *attr, uint16_t type, void *data)
 	case KSVC_A_ENDPOINT_CONNECTIONS:
 		ep->connections = mnl_attr_get_u64(attr);
 		break;
+	case KSVC_A_ENDPOINT_ACTIVE:
+		ep->active = mnl_attr_get_u32(attr);
+		break;
 	}
 	return 0;
+}
+
+static int prefix_attr(const struct nlattr *attr, uint16_t type, void *data)
+{
+	struct prefix *p = data;
+
+	switch (type) {
+	case KSVC_A_PREFIX_ADDR4:
+		get_addr(attr, AF_INET, &p->addr);
+		break;
+	case KSVC_A_PREFIX_ADDR6:
+		get_addr(attr, AF_INET6, &p->addr);
+		break;
+	case KSVC_A_PREFIX_LENGTH:
+		p->length = mnl_attr_get_u8(attr);
+		break;
+	}
+	return 0;
+}
+
+static int add_prefix(const struct nlattr *nest, struct prefix_list *list)
+{
+	struct prefix p = {};
+
+	if (each_nested(nest, &spec_prefix, prefix_attr, &p) || !p.addr.family ||
+	    p.length > addr_bits(&p.addr))
+		return -1;
+	prefix_list_add(list, &p);
+	return 0;
+}
+
+static int prefixes_attr(const struct nlattr *attr, uint16_t type, void *data)
+{
+	return type == KSVC_A_PREFIXES_PREFIX ? add_prefix(attr, data) : 0;
 }
 
 struct service_data {
@@ -144,6 +185,20 @@ static int service_attr(const struct nlattr *attr, uint16_t type, void *data)
 			return -1;
 		service_add_endpoint(d->service, &ep);
 		break;
+	case KSVC_A_SERVICE_SOURCE_RANGE:
+		return add_prefix(attr, &d->service->ranges);
+	case KSVC_A_SERVICE_FLAGS:
+		d->service->flags = mnl_attr_get_u32(attr);
+		break;
+	case KSVC_A_SERVICE_AFFINITY:
+		d->service->affinity = mnl_attr_get_u32(attr);
+		break;
+	case KSVC_A_SERVICE_SCHEDULER:
+		d->service->scheduler = mnl_attr_get_u32(attr);
+		break;
+	case KSVC_A_SERVICE_MAGLEV_SIZE:
+		d->service->maglev_size = mnl_attr_get_u32(attr);
+		break;
 	case KSVC_A_SERVICE_CONNECTIONS:
 		d->service->connections = mnl_attr_get_u64(attr);
 		break;
@@ -158,74 +213,52 @@ int msg_parse_service(const struct nlmsghdr *nlh, struct model *m)
 	return each_top(nlh, &spec_service, service_attr, &d);
 }
 
-static int prefix_attr(const struct nlattr *attr, uint16_t type, void *data)
-{
-	struct prefix *p = data;
-
-	switch (type) {
-	case KSVC_A_PREFIX_ADDR4:
-		get_addr(attr, AF_INET, &p->addr);
-		break;
-	case KSVC_A_PREFIX_ADDR6:
-		get_addr(attr, AF_INET6, &p->addr);
-		break;
-	case KSVC_A_PREFIX_LENGTH:
-		p->length = mnl_attr_get_u8(attr);
-		break;
-	}
-	return 0;
-}
-
-static int prefixes_attr(const struct nlattr *attr, uint16_t type, void *data)
-{
-	struct prefix_list *list = data;
-	struct prefix p = {};
-
-	if (type != KSVC_A_PREFIXES_PREFIX)
-		return 0;
-	if (each_nested(attr, &spec_prefix, prefix_attr, &p) || !p.addr.family ||
-	    p.length > addr_bits(&p.addr))
-		return -1;
-	xgrow(&list->prefixes, list->n, sizeof(p));
-	list->prefixes[list->n++] = p;
-	return 0;
-}
-
 static int name_attr(const struct nlattr *attr, uint16_t type, void *data)
 {
-	struct settings *s = data;
+	struct name_list *list = data;
 	const char *name = mnl_attr_get_str(attr);
 
 	if (type != KSVC_A_NAMES_NAME)
 		return 0;
 	if (strlen(name) > IFNAME_PATTERN_MAX)
 		return -1;
-	xgrow(&s->pod_interfaces, s->n_pod_interfaces, sizeof(*s->pod_interfaces));
-	strcpy(s->pod_interfaces[s->n_pod_interfaces++], name);
+	xgrow(&list->names, list->n, sizeof(*list->names));
+	strcpy(list->names[list->n++], name);
 	return 0;
 }
 
-static int settings_attr(const struct nlattr *attr, uint16_t type, void *data)
+static int setting_attr(const struct nlattr *attr, const struct setting *key,
+			struct settings *s)
 {
-	struct settings *s = data;
+	void *value = setting_value(s, key);
 
-	switch (type) {
-	case KSVC_A_SETTINGS_CLUSTER_CIDRS:
-		return each_nested(attr, &spec_prefixes, prefixes_attr, &s->cluster_cidrs);
-	case KSVC_A_SETTINGS_SERVICE_CIDRS:
-		return each_nested(attr, &spec_prefixes, prefixes_attr, &s->service_cidrs);
-	case KSVC_A_SETTINGS_POD_INTERFACES:
-		return each_nested(attr, &spec_names, name_attr, s);
-	case KSVC_A_SETTINGS_MASQUERADE_ALL:
-		s->masquerade_all = mnl_attr_get_u8(attr);
+	s->has |= key->has;
+	switch (key->type) {
+	case SETTING_PREFIXES:
+		return each_nested(attr, &spec_prefixes, prefixes_attr, value);
+	case SETTING_NAMES:
+		return each_nested(attr, &spec_names, name_attr, value);
+	case SETTING_SWITCH:
+		*(bool *)value = mnl_attr_get_u8(attr);
+		break;
+	case SETTING_NUMBER:
+		*(uint32_t *)value = mnl_attr_get_u32(attr);
 		break;
 	}
 	return 0;
 }
 
+static int settings_attr(const struct nlattr *attr, uint16_t type, void *data)
+{
+	for (size_t i = 0; i < n_settings; i++)
+		if (settings_table[i].attr == type)
+			return setting_attr(attr, &settings_table[i], data);
+	return 0;
+}
+
+/* An older module does not know all: what it does not tell is not set either. */
 int msg_parse_settings(const struct nlmsghdr *nlh, struct settings *s)
 {
-	s->has = HAS_ALL_SETTINGS;
 	return each_top(nlh, &spec_settings, settings_attr, s);
 }
 
@@ -359,6 +392,9 @@ static int explain_attr(const struct nlattr *attr, uint16_t type, void *data)
 	case KSVC_A_EXPLAIN_REASON:
 		x->reason = mnl_attr_get_u32(attr);
 		break;
+	case KSVC_A_EXPLAIN_RULE:
+		x->rule = mnl_attr_get_u32(attr);
+		break;
 	case KSVC_A_EXPLAIN_SERVICE:
 		if (!x->service)
 			x->service = xstrdup(mnl_attr_get_str(attr));
@@ -376,6 +412,51 @@ static int explain_attr(const struct nlattr *attr, uint16_t type, void *data)
 int msg_parse_explain(const struct nlmsghdr *nlh, struct explanation *x)
 {
 	return each_top(nlh, &spec_explain, explain_attr, x);
+}
+
+static int affinity_attr(const struct nlattr *attr, uint16_t type, void *data)
+{
+	struct affinity *a = data;
+
+	switch (type) {
+	case KSVC_A_AFFINITY_NAME:
+		free(a->service);
+		a->service = xstrdup(mnl_attr_get_str(attr));
+		break;
+	case KSVC_A_AFFINITY_CLIENT_ADDR4:
+		get_addr(attr, AF_INET, &a->client);
+		break;
+	case KSVC_A_AFFINITY_CLIENT_ADDR6:
+		get_addr(attr, AF_INET6, &a->client);
+		break;
+	case KSVC_A_AFFINITY_ADDR4:
+		get_addr(attr, AF_INET, &a->addr);
+		break;
+	case KSVC_A_AFFINITY_ADDR6:
+		get_addr(attr, AF_INET6, &a->addr);
+		break;
+	case KSVC_A_AFFINITY_PORT:
+		a->port = ntohs(mnl_attr_get_u16(attr));
+		break;
+	case KSVC_A_AFFINITY_EXPIRES:
+		a->expires = mnl_attr_get_u32(attr);
+		break;
+	}
+	return 0;
+}
+
+int msg_parse_affinity(const struct nlmsghdr *nlh, struct affinity_list *list)
+{
+	struct affinity a = {};
+
+	if (each_top(nlh, &spec_affinity, affinity_attr, &a) || !a.service ||
+	    !a.client.family || !a.addr.family) {
+		free(a.service);
+		return -1;
+	}
+	xgrow(&list->list, list->n, sizeof(a));
+	list->list[list->n++] = a;
+	return 0;
 }
 
 static int event_attr(const struct nlattr *attr, uint16_t type, void *data)

@@ -24,6 +24,7 @@ static const struct attr_spec frontend_attrs[] = {
 	[KSVC_A_FRONTEND_ADDR6] = ADDR6("addr6"),
 	[KSVC_A_FRONTEND_PORT] = U16("port"),
 	[KSVC_A_FRONTEND_PROTOCOL] = U8("protocol"),
+	[KSVC_A_FRONTEND_CLASS] = U32("class"),
 };
 SET(frontend);
 
@@ -34,6 +35,7 @@ static const struct attr_spec endpoint_attrs[] = {
 	[KSVC_A_ENDPOINT_WEIGHT] = U32("weight"),
 	[KSVC_A_ENDPOINT_FLAGS] = U32("flags"),
 	[KSVC_A_ENDPOINT_CONNECTIONS] = U64("connections"),
+	[KSVC_A_ENDPOINT_ACTIVE] = U32("active"),
 };
 SET(endpoint);
 
@@ -76,6 +78,11 @@ static const struct attr_spec settings_attrs[] = {
 	[KSVC_A_SETTINGS_SERVICE_CIDRS] = NEST("service-cidrs", prefixes),
 	[KSVC_A_SETTINGS_POD_INTERFACES] = NEST("pod-interfaces", names),
 	[KSVC_A_SETTINGS_MASQUERADE_ALL] = U8("masquerade-all"),
+	[KSVC_A_SETTINGS_NODEPORT_ADDRESSES] = NEST("nodeport-addresses", prefixes),
+	[KSVC_A_SETTINGS_LOCALHOST_NODEPORTS] = U8("localhost-nodeports"),
+	[KSVC_A_SETTINGS_DROP_INVALID] = U8("drop-invalid"),
+	[KSVC_A_SETTINGS_PING] = U8("ping"),
+	[KSVC_A_SETTINGS_AFFINITY_ENTRIES] = U32("affinity-entries"),
 	[KSVC_A_SETTINGS_GENERATION] = U64("generation"),
 };
 SET(settings);
@@ -90,6 +97,12 @@ static const struct attr_spec service_attrs[] = {
 	[KSVC_A_SERVICE_EVENT] = U32("event"),
 	[KSVC_A_SERVICE_FRONTENDS] = U32("frontends"),
 	[KSVC_A_SERVICE_ENDPOINTS] = U32("endpoints"),
+	[KSVC_A_SERVICE_FLAGS] = U32("flags"),
+	[KSVC_A_SERVICE_SOURCE_RANGE] = NEST("source-range", prefix),
+	[KSVC_A_SERVICE_SOURCE_RANGES] = U32("source-ranges"),
+	[KSVC_A_SERVICE_AFFINITY] = U32("affinity"),
+	[KSVC_A_SERVICE_SCHEDULER] = U32("scheduler"),
+	[KSVC_A_SERVICE_MAGLEV_SIZE] = U32("maglev-size"),
 };
 SET(service);
 
@@ -124,8 +137,20 @@ static const struct attr_spec explain_attrs[] = {
 	[KSVC_A_EXPLAIN_REASON] = U32("reason"),
 	[KSVC_A_EXPLAIN_SERVICE] = STRING("service"),
 	[KSVC_A_EXPLAIN_ENDPOINT] = NEST("endpoint", choice),
+	[KSVC_A_EXPLAIN_RULE] = U32("rule"),
 };
 SET(explain);
+
+static const struct attr_spec affinity_attrs[] = {
+	[KSVC_A_AFFINITY_NAME] = STRING("name"),
+	[KSVC_A_AFFINITY_CLIENT_ADDR4] = U32("client-addr4"),
+	[KSVC_A_AFFINITY_CLIENT_ADDR6] = ADDR6("client-addr6"),
+	[KSVC_A_AFFINITY_ADDR4] = U32("addr4"),
+	[KSVC_A_AFFINITY_ADDR6] = ADDR6("addr6"),
+	[KSVC_A_AFFINITY_PORT] = U16("port"),
+	[KSVC_A_AFFINITY_EXPIRES] = U32("expires"),
+};
+SET(affinity);
 
 static const struct attr_spec stats_attrs[] = {
 	[KSVC_A_STATS_COUNTER] = NEST("counter", counter),
@@ -150,6 +175,9 @@ const struct attr_set *spec_of_command(uint8_t cmd)
 		return &spec_explain;
 	case KSVC_CMD_STATS_GET:
 		return &spec_stats;
+	case KSVC_CMD_AFFINITY_GET:
+	case KSVC_CMD_AFFINITY_DEL:
+		return &spec_affinity;
 	default:
 		return &spec_service;
 	}
@@ -214,6 +242,7 @@ static const char *const verdicts[] = {
 	[KSVC_VERDICT_DROP] = "drop",
 	[KSVC_VERDICT_REJECT] = "reject",
 	[KSVC_VERDICT_RESET] = "reset",
+	[KSVC_VERDICT_LOCAL] = "local",
 };
 
 static const struct {
@@ -235,6 +264,28 @@ static const struct {
 		"nat-failed", "dropped: conntrack could not take the translation" },
 	[KSVC_REASON_INVALID] = {
 		"invalid", "dropped: of a connection to a VIP, but invalid to conntrack" },
+	[KSVC_REASON_NO_LOCAL_ENDPOINT] = {
+		"no-local-endpoint", "dropped: the policy is local, but no endpoint is" },
+	[KSVC_REASON_SOURCE_RANGE] = {
+		"source-range", "dropped: the source is in none of the service's source ranges" },
+	[KSVC_REASON_LOCALHOST] = {
+		"localhost", "dropped: for a loopback address, but not from one" },
+	[KSVC_REASON_ECHO] = {
+		"echo", "answered by the node: an echo request to a VIP" },
+};
+
+static const char *const rules[] = {
+	[KSVC_RULE_M1] = "M1",
+	[KSVC_RULE_X1] = "X1",
+	[KSVC_RULE_X2] = "X2",
+	[KSVC_RULE_X3] = "X3",
+	[KSVC_RULE_X4] = "X4",
+	[KSVC_RULE_F1] = "F1",
+	[KSVC_RULE_F2] = "F2",
+	[KSVC_RULE_F3] = "F3",
+	[KSVC_RULE_F7] = "F7",
+	[KSVC_RULE_F8] = "F8",
+	[KSVC_RULE_F13] = "F13",
 };
 
 static const char *const events[] = {
@@ -257,6 +308,11 @@ const char *reason_meaning(uint32_t reason)
 {
 	return reason < ARRAY_SIZE(reasons) ? reasons[reason].meaning :
 	       "a reason that this tool does not know";
+}
+
+const char *rule_name(uint32_t rule)
+{
+	return rule < ARRAY_SIZE(rules) ? rules[rule] : "unknown";
 }
 
 const char *event_name(uint32_t event)

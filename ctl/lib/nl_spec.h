@@ -23,7 +23,7 @@ struct attr_set {
 
 extern const struct attr_set spec_info, spec_settings, spec_service, spec_txn,
 	spec_explain, spec_stats, spec_frontend, spec_endpoint, spec_choice,
-	spec_prefixes, spec_prefix, spec_names, spec_counter;
+	spec_prefixes, spec_prefix, spec_names, spec_counter, spec_affinity;
 
 const struct attr_set *spec_of_command(uint8_t cmd);
 bool spec_valid(const struct attr_set *set, const struct nlattr *attr);
@@ -39,6 +39,7 @@ void spec_path(const struct nlmsghdr *nlh, size_t offset, char *buf,
 const char *verdict_name(uint32_t verdict);
 const char *reason_name(uint32_t reason);
 const char *reason_meaning(uint32_t reason);
+const char *rule_name(uint32_t rule);	/* NULL: none */
 const char *event_name(uint32_t event);
 
 #endif

@@ -8,11 +8,13 @@
 
 static char warned[4096];
 
-static void warn(const char *sentence)
+static void note_warnings(const struct k8s *k)
 {
-	size_t n = strlen(warned);
+	for (size_t i = 0; i < k->warnings.n; i++) {
+		size_t n = strlen(warned);
 
-	snprintf(warned + n, sizeof(warned) - n, "%s\n", sentence);
+		snprintf(warned + n, sizeof(warned) - n, "%s\n", k->warnings.list[i]);
+	}
 }
 
 const char *warnings(void)
@@ -34,31 +36,33 @@ static int compile_model(const struct k8s_node *node, const char *input, struct 
 	*warned = '\0';
 	err = input_parse(input, strlen(input), add, &k, e);
 	if (!err)
-		err = k8s_compile(&k, node, m, warn, e);
+		err = k8s_compile(&k, node, m, e);
+	note_warnings(&k);
 	k8s_free(&k);
 	return err;
 }
 
-char *compile_on(const char *node, const char *zone, const char *input)
+char *compile_on(const struct k8s_node *node, const char *input)
 {
-	const struct k8s_node n = { .name = node, .zone = zone };
 	struct model m = {};
 	struct err e = {};
 	char *s;
 
-	s = compile_model(&n, input, &m, &e) ? text("error: %s", e.text) : model_text(&m);
+	s = compile_model(node, input, &m, &e) ? text("error: %s", e.text) : model_text(&m);
 	model_free(&m);
 	return s;
 }
 
 char *compile(const char *input)
 {
-	return compile_on("here", "a", input);
+	const struct k8s_node node = { .name = "here", .zone = "a" };
+
+	return compile_on(&node, input);
 }
 
 static char *list(const char *yaml, bool with_sets)
 {
-	static const struct k8s_node node = { .name = "here", .zone = "a" };
+	const struct k8s_node node = { .name = "here", .zone = "a" };
 	char *input = text(SERVICE("web", "clusterIP: 10.96.0.1, ports: [{port: 80}]")
 			   SLICE("a", "web", "IPv4", "{name: '', port: 1}", "%s"), yaml);
 	char *s = text("%s", ""), buf[ADDR_STRLEN];
@@ -70,7 +74,9 @@ static char *list(const char *yaml, bool with_sets)
 	for (size_t i = 0; m.n_services && i < m.services->n_endpoints; i++) {
 		const struct endpoint *ep = &m.services->endpoints[i];
 
-		s = text("%s%s%s%s%s", s, i ? " " : "", addr_format(&ep->addr, buf),
+		if (!with_sets && !(ep->flags & KSVC_ENDPOINT_FLAGS_CLUSTER))
+			continue;
+		s = text("%s%s%s%s%s", s, *s ? " " : "", addr_format(&ep->addr, buf),
 			 with_sets ? "/" : "", with_sets ? endpoint_sets(ep->flags) : "");
 	}
 	model_free(&m);

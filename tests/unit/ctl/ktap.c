@@ -9,7 +9,8 @@
 #include "lib/input.h"
 
 static const struct test *const suites[] = {
-	addr_tests, yaml_tests, json_tests, k8s_tests, k8s_input_tests, diff_tests, nl_tests,
+	addr_tests, model_tests, yaml_tests, json_tests, k8s_tests, k8s_frontends_tests,
+	k8s_input_tests, diff_tests, nl_tests,
 };
 
 static bool failed;
@@ -64,6 +65,26 @@ char *text(const char *fmt, ...)
 	return keep(s);
 }
 
+static void print_frontend(FILE *f, const struct frontend *fe)
+{
+	char buf[ENDPOINT_STRLEN];
+
+	fprintf(f, " %s", frontend_format(fe, buf));
+	if (fe->class)
+		fprintf(f, "=%s", class_name(fe->class));
+}
+
+static void print_options(FILE *f, const struct service *s)
+{
+	char buf[ENDPOINT_STRLEN];
+
+	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
+		if (option_get(s, i))
+			fprintf(f, " %s=%s", option_name(i), option_format(s, i, buf));
+	for (size_t i = 0; i < s->ranges.n; i++)
+		fprintf(f, " range=%s", prefix_format(&s->ranges.prefixes[i], buf));
+}
+
 char *model_text(const struct model *m)
 {
 	char buf[ENDPOINT_STRLEN], *s;
@@ -74,8 +95,9 @@ char *model_text(const struct model *m)
 		const struct service *svc = &m->services[i];
 
 		fprintf(f, "%s%s", i ? "; " : "", svc->name);
+		print_options(f, svc);
 		for (uint32_t j = 0; j < svc->n_frontends; j++)
-			fprintf(f, " %s", frontend_format(&svc->frontends[j], buf));
+			print_frontend(f, &svc->frontends[j]);
 		fputs(" ->", f);
 		for (uint32_t j = 0; j < svc->n_endpoints; j++) {
 			const struct endpoint *ep = &svc->endpoints[j];
@@ -130,6 +152,41 @@ static void add_endpoint(struct service *s, char *word)
 	service_add_endpoint(s, &ep);
 }
 
+/* "range=PREFIX" or "OPTION=VALUE"; false if it is neither. */
+static bool set_option(struct service *s, char *word)
+{
+	char *equals = strchr(word, '=');
+	struct err e;
+
+	for (int i = 0; equals && i < N_SERVICE_OPTIONS; i++) {
+		if ((size_t)(equals - word) == strlen(option_name(i)) &&
+		    !strncmp(word, option_name(i), equals - word)) {
+			expect(!option_parse(s, i, equals + 1, &e));
+			return true;
+		}
+	}
+	if (strncmp(word, "range=", 6))
+		return false;
+	expect(!prefix_list_parse(&s->ranges, word + 6, &e));
+	return true;
+}
+
+static void add_frontend(struct service *s, char *word)
+{
+	char *equals = strchr(word, '=');
+	uint8_t class = KSVC_CLASS_CLUSTER_IP;
+	struct frontend f;
+	struct err e;
+
+	if (equals) {
+		*equals = '\0';
+		expect(!class_parse(equals + 1, &class));
+	}
+	expect(!frontend_parse(word, &f, &e));
+	f.class = class;
+	service_add_frontend(s, &f);
+}
+
 void model_of(struct model *m, const char *description)
 {
 	char *copy = xstrdup(description), *save, *inner, *one, *word;
@@ -137,9 +194,7 @@ void model_of(struct model *m, const char *description)
 	memset(m, 0, sizeof(*m));
 	for (one = strtok_r(copy, ";", &save); one; one = strtok_r(NULL, ";", &save)) {
 		struct service *s = NULL;
-		struct frontend f;
 		bool endpoints = false;
-		struct err e;
 
 		for (word = strtok_r(one, " ", &inner); word; word = strtok_r(NULL, " ", &inner)) {
 			if (!s) {
@@ -148,9 +203,8 @@ void model_of(struct model *m, const char *description)
 				endpoints = true;
 			} else if (endpoints) {
 				add_endpoint(s, word);
-			} else {
-				expect(!frontend_parse(word, &f, &e));
-				service_add_frontend(s, &f);
+			} else if (!set_option(s, word)) {
+				add_frontend(s, word);
 			}
 		}
 	}

@@ -12,7 +12,7 @@ struct test {
 
 /* of each file, up to an entry without a name */
 extern const struct test addr_tests[], yaml_tests[], json_tests[], k8s_tests[],
-			 k8s_input_tests[], diff_tests[], nl_tests[];
+			 k8s_frontends_tests[], k8s_input_tests[], diff_tests[], model_tests[], nl_tests[];
 
 /* Goes on after a failure. */
 #define expect(cond)	expect_(cond, __FILE__, __LINE__, #cond)
@@ -23,14 +23,17 @@ bool expect_part(const char *got, const char *part);
 /* printf() into memory of which the tests' runner takes care. */
 char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* "NAME VIP... -> ENDPOINT@WEIGHT/SETS ...; ...", as the model has them. */
+/*
+ * "NAME OPTION=VALUE... range=PREFIX... VIP[=CLASS]... -> ENDPOINT@WEIGHT/SETS ...; ...",
+ * as the model has them; no option that has its default.
+ */
 char *model_text(const struct model *m);
 
 /* The documents of an input, one a line; or "error: ...". */
 char *documents(const char *input);
 char *documents_of(const char *input, size_t len);
 
-/* A model of text: "NAME VIP... -> ENDPOINT[@WEIGHT][/SETS]... ; ...". */
+/* A model of such text; weight and sets may be left out. */
 void model_of(struct model *m, const char *text);
 
 #endif

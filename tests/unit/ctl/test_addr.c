@@ -197,6 +197,65 @@ static void setting_values(void)
 	expect_part(setting("pod-interface", ""), "interface name");
 }
 
+static const char *range(const char *s)
+{
+	char buf[ENDPOINT_STRLEN];
+	struct prefix p;
+
+	return prefix_parse_sloppy(s, &p) ? "no" : text("%s", prefix_format(&p, buf));
+}
+
+static void ranges(void)
+{
+	static const char *const bad[] = { "", " ", "/", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33",
+					   "10.0.0.0 /8", "10.0.0.0/8 x", "fd00::/129", "x/8",
+					   "10.0.0.0/8/8", "10.0.0.0/-1",
+					   "                                                        1/8" };
+
+	expect_text(range("10.1.2.3/8"), "10.0.0.0/8");
+	expect_text(range(" 010.1.2.3/32\t"), "10.1.2.3/32");
+	expect_text(range("fd00::1/127"), "fd00::/127");
+	expect_text(range("255.255.255.255/0"), "0.0.0.0/0");
+	expect_text(range("::1/0"), "::/0");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		expect_text(range(bad[i]), "no");
+}
+
+static bool contains(const char *prefix, const char *address)
+{
+	struct prefix p;
+	struct addr a;
+
+	expect(!prefix_parse(prefix, &p) && !addr_parse(address, &a));
+	return prefix_contains(&p, &a);
+}
+
+static void inside(void)
+{
+	expect(contains("10.0.0.0/8", "10.255.0.1"));
+	expect(!contains("10.0.0.0/8", "11.0.0.0"));
+	expect(contains("10.0.0.1/32", "10.0.0.1"));
+	expect(!contains("10.0.0.1/32", "10.0.0.0"));
+	expect(contains("0.0.0.0/0", "192.0.2.1"));
+	expect(!contains("0.0.0.0/0", "::1"));
+	expect(contains("fd00::8/125", "fd00::f"));
+	expect(!contains("fd00::8/125", "fd00::10"));
+}
+
+static void hosts(void)
+{
+	static const char *const good[] = { "1.0.0.0", "127.0.0.1", "169.254.1.1", "223.255.255.255",
+					    "240.0.0.1", "::1", "fe80::1", "fd00::1" };
+	static const char *const bad[] = { "0.0.0.0", "0.1.2.3", "224.0.0.1", "239.255.255.255",
+					   "255.255.255.255", "::", "ff02::1", "::ffff:10.0.0.1" };
+	struct addr a;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		expect(!addr_parse(good[i], &a) && addr_is_host(&a));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		expect(!addr_parse(bad[i], &a) && !addr_is_host(&a));
+}
+
 const struct test addr_tests[] = {
 	{ "addr: host and port", host_and_port },
 	{ "addr: port may be left out", optional_port },
@@ -206,5 +265,8 @@ const struct test addr_tests[] = {
 	{ "addr: S5 spelling as Kubernetes reads it", as_kubernetes },
 	{ "addr: service names", names },
 	{ "addr: values of settings", setting_values },
+	{ "addr: ranges as Kubernetes writes them", ranges },
+	{ "addr: inside a prefix", inside },
+	{ "addr: what one host can have", hosts },
 	{}
 };

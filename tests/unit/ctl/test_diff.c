@@ -106,6 +106,33 @@ static void endpoints(void)
 	expect_text(difference("a 10.0.0.1:80/tcp", four, NULL), "put a");
 }
 
+/* Whatever differs but endpoints is a new definition, with all of them. */
+static void options(void)
+{
+	static const char *const others[] = {
+		"a internal-policy=local 10.0.0.1:80/tcp -> " FOUR,
+		"a external-policy=local 10.0.0.1:80/tcp -> " FOUR,
+		"a affinity=10 10.0.0.1:80/tcp -> " FOUR,
+		"a scheduler=wrr 10.0.0.1:80/tcp -> " FOUR,
+		"a maglev-size=4093 10.0.0.1:80/tcp -> " FOUR,
+		"a on-remove=reset 10.0.0.1:80/tcp -> " FOUR,
+		"a range=10.0.0.0/8 10.0.0.1:80/tcp -> " FOUR,
+		"a range=10.0.0.0/9 10.0.0.1:80/tcp -> " FOUR,
+		"a 10.0.0.1:80/tcp=load-balancer -> " FOUR,
+		"a 10.0.0.1:80/tcp -> " FOUR,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(others); j++)
+			expect_text(difference(others[i], others[j], NULL), i == j ? "" : "put a");
+	/* The order of what is given does not matter. */
+	expect_text(difference("a range=10.0.0.0/8 range=fd00::/8 10.0.0.1:80/tcp",
+			       "a range=fd00::/8 range=10.0.0.0/8 10.0.0.1:80/tcp", NULL), "");
+	expect_text(difference("a 10.0.0.1:80/tcp -> " FOUR " 10.1.0.5:80/local",
+			       "a 10.0.0.1:80/tcp -> " FOUR " 10.1.0.5:80/local,draining", NULL),
+		    "put-endpoints a 10.1.0.5:80@1");
+}
+
 static void printed(void)
 {
 	struct op_list list = {};
@@ -114,8 +141,11 @@ static void printed(void)
 	size_t size;
 	FILE *f = open_memstream(&s, &size);
 
-	model_of(&a, "a 10.0.0.1:80/tcp; b 10.0.0.2:80/tcp 10.0.0.3:80/tcp -> " FOUR);
-	model_of(&d, "b 10.0.0.2:80/tcp 10.0.0.4:80/tcp -> 10.1.0.1:80 10.1.0.2:80@2 10.1.0.9:80; c 10.0.0.5:53/udp");
+	model_of(&a, "a 10.0.0.1:80/tcp; b scheduler=lc affinity=5 range=10.0.0.0/8 10.0.0.2:80/tcp "
+		 "10.0.0.3:80/tcp 10.0.0.6:80/tcp=external-ip -> " FOUR);
+	model_of(&d, "b scheduler=rr affinity=5 range=10.1.0.0/16 10.0.0.2:80/tcp 10.0.0.4:80/tcp "
+		 "10.0.0.6:80/tcp=load-balancer -> 10.1.0.1:80 10.1.0.2:80@2/local,draining 10.1.0.9:80; "
+		 "c on-remove=reset 10.0.0.5:53/udp");
 	diff(&d, &a, delete_all, NULL, &list);
 	op_list_print(f, &list);
 	fclose(f);
@@ -123,16 +153,22 @@ static void printed(void)
 	free(s);
 	expect_text(kept,
 		    "- a\n"
-		    "    - vip 10.0.0.1:80/tcp\n"
+		    "    - cluster-ip 10.0.0.1:80/tcp\n"
 		    "~ b\n"
-		    "    - vip 10.0.0.3:80/tcp\n"
-		    "    + vip 10.0.0.4:80/tcp\n"
-		    "    ~ endpoint 10.1.0.2:80 weight 2 sets cluster,local\n"
+		    "    ~ scheduler rr\n"
+		    "    - cluster-ip 10.0.0.3:80/tcp\n"
+		    "    - external-ip 10.0.0.6:80/tcp\n"
+		    "    + cluster-ip 10.0.0.4:80/tcp\n"
+		    "    + load-balancer 10.0.0.6:80/tcp\n"
+		    "    - source-range 10.0.0.0/8\n"
+		    "    + source-range 10.1.0.0/16\n"
+		    "    ~ endpoint 10.1.0.2:80 weight 2 sets local,draining\n"
 		    "    - endpoint 10.1.0.3:80 weight 1 sets cluster,local\n"
 		    "    - endpoint 10.1.0.4:80 weight 1 sets cluster,local\n"
 		    "    + endpoint 10.1.0.9:80 weight 1 sets cluster,local\n"
 		    "+ c\n"
-		    "    + vip 10.0.0.5:53/udp\n");
+		    "    ~ on-remove reset\n"
+		    "    + cluster-ip 10.0.0.5:53/udp\n");
 	op_list_free(&list);
 	model_free(&a);
 	model_free(&d);
@@ -142,6 +178,7 @@ const struct test diff_tests[] = {
 	{ "diff: services come, go and stay", services },
 	{ "diff: other frontends", frontends },
 	{ "diff: endpoints, as few as there are", endpoints },
+	{ "diff: options, classes and ranges", options },
 	{ "diff: as apply --dry-run prints it", printed },
 	{}
 };

@@ -47,20 +47,50 @@ static void round_trip(void)
 	char *file;
 
 	model_of(&m, "default/web:http 10.0.0.1:80/tcp [fd00::1]:80/udp -> "
-		 "10.1.0.1:8080@7/cluster 10.1.0.2:8080/local [fd01::1]:1@0 10.1.0.3:1/none; "
+		 "10.1.0.1:8080@7/cluster 10.1.0.2:8080/local [fd01::1]:1@0 10.1.0.3:1/none "
+		 "10.1.0.4:1/local,draining; "
+		 "all internal-policy=local external-policy=local affinity=60 scheduler=maglev "
+		 "maglev-size=4093 on-remove=reset range=10.0.0.0/8 range=fd00::/64 10.0.0.9:80/tcp "
+		 "1.2.3.4:80/tcp=external-ip 1.2.3.5:80/tcp=load-balancer 0.0.0.0:30080/tcp=node-port "
+		 "[::]:30080/tcp=node-port; "
 		 "d\xc3\xa9j\xc3\xa0\"\\\n\t 1.2.3.4:5/sctp");
 	expect(!setting_add(&m.settings, setting_find("cluster-cidr"), "10.0.0.0/8", &e));
 	expect(!setting_add(&m.settings, setting_find("cluster-cidr"), "fd00::/64", &e));
 	expect(!setting_add(&m.settings, setting_find("pod-interface"), "cni*", &e));
+	expect(!setting_add(&m.settings, setting_find("nodeport-addresses"), "192.0.2.0/24", &e));
+	expect(!setting_add(&m.settings, setting_find("affinity-entries"), "4096", &e));
 	m.settings.masquerade_all = true;
+	m.settings.localhost_nodeports = true;
 	m.settings.has = HAS_ALL_SETTINGS;
 	file = written(&m);
 	expect(!input_parse(file, strlen(file), read_model, &again, &e));
 	expect_text(model_text(&again), model_text(&m));
 	expect_text(written(&again), file);
 	expect(again.settings.has == HAS_ALL_SETTINGS && again.settings.masquerade_all);
+	expect(again.settings.localhost_nodeports && !again.settings.ping && !again.settings.drop_invalid);
+	expect(again.settings.affinity_entries == 4096 && again.settings.nodeport_addresses.n == 1);
 	model_free(&m);
 	model_free(&again);
+}
+
+/* Of settings only those that are known, as an older module does not tell all. */
+static void some_settings(void)
+{
+	struct model m = {};
+	struct err e;
+
+	expect(!setting_add(&m.settings, setting_find("ping"), "on", &e));
+	expect_text(written(&m), "{\n\"ksvc\": 1,\n\"settings\": {\"ping\": true},\n\"services\": [\n]\n}\n");
+	model_free(&m);
+}
+
+/* As it was before there were classes and options. */
+static void old_files(void)
+{
+	expect_text(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"frontends\":[\"1.2.3.4:5/tcp\","
+			  "{\"address\":\"1.2.3.4:6/tcp\"},{\"address\":\"0.0.0.0:7/udp\",\"class\":\"node-port\"}],"
+			  "\"endpoints\":[]}]}"),
+		    "a 0.0.0.0:7/udp=node-port 1.2.3.4:5/tcp 1.2.3.4:6/tcp ->");
 }
 
 static void order(void)
@@ -98,6 +128,26 @@ static void refused_files(void)
 		    "endpoints[0].weight: must be 0 to 65535, not 65536");
 	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"endpoints\":[{\"address\":\"1.1.1.1:1\",\"sets\":[\"x\"]}]}]}"),
 		    "endpoints[0].sets: \"x\" is neither");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"scheduler\":\"best\"}]}"),
+		    "services[0].scheduler: must be random, rr, wrr, lc, sh or maglev, not \"best\"");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"affinity\":86401}]}"),
+		    "services[0].affinity: must be 0 to 86400");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"affinity\":-1}]}"),
+		    "services[0].affinity: must be 0 to 86400");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"affinity\":\"60\"}]}"),
+		    "services[0].affinity: must be an integer, not a string");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"source-ranges\":[\"10.0.0.0/8\",\"x\"]}]}"),
+		    "services[0].source-ranges[1]: \"x\" is not ADDR/LENGTH");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"frontends\":[{\"address\":\"1.2.3.4:5/tcp\",\"class\":\"x\"}]}]}"),
+		    "services[0].frontends[0].class: \"x\" is not known");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"frontends\":[{\"class\":\"node-port\"}]}]}"),
+		    "services[0].frontends[0].address: is missing");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"frontends\":[5]}]}"),
+		    "services[0].frontends[0]: must be a string or an object");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\",\"class\":\"x\"}]}"), "unknown field \"class\"");
+	expect_part(saved("{\"ksvc\":1,\"settings\":{\"affinity-entries\":0}}"),
+		    "settings.affinity-entries: \"0\" is not a number of 1 to 16777216");
+	expect_part(saved("{\"ksvc\":1,\"settings\":{\"ping\":1}}"), "settings.ping: must be true or false");
 	expect_part(saved("{\"ksvc\":1,\"settings\":{\"x\":1}}"), "settings: unknown setting \"x\"");
 	expect_part(saved("{\"ksvc\":1,\"settings\":{\"masquerade-all\":\"on\"}}"),
 		    "settings.masquerade-all: must be true or false");
@@ -107,6 +157,8 @@ static void refused_files(void)
 
 const struct test json_tests[] = {
 	{ "save: there and back", round_trip },
+	{ "save: settings that are not known", some_settings },
+	{ "save: files of before", old_files },
 	{ "save: the order is stable", order },
 	{ "save: files that are refused name the field", refused_files },
 	{}

@@ -67,28 +67,25 @@ static void s4(void)
 		    "ns/b [fd00::2]:80/tcp ->; ns/c 10.96.0.3:80/tcp ->; ns/d [fd00::4]:80/tcp ->");
 }
 
-static void s5_s6(void)
-{
-	expect_text(compile(SERVICE("a", "clusterIP: 010.096.000.001, externalIPs: [nonsense, 1.2.3.4], "
-				    "ports: [{port: 80}]")), "ns/a 10.96.0.1:80/tcp ->");
-	expect_text(warnings(), "Service ns/a: not applied: externalIPs (1)\n");
-	compile(SERVICE("a", "type: LoadBalancer, clusterIP: 10.96.0.1, ports: [{port: 80, nodePort: 30080}], "
-			"externalTrafficPolicy: Local, sessionAffinity: ClientIP, "
-			"loadBalancerSourceRanges: [10.0.0.0/8], internalTrafficPolicy: Local")
-		"status: {loadBalancer: {ingress: [{ip: 1.2.3.4}, {ip: 1.2.3.5, ipMode: Proxy}, "
-		"{hostname: x}, {ip: 'fd00::9', ipMode: VIP}]}}\n");
-	expect_text(warnings(), "Service ns/a: not applied: load balancer IPs (2), nodePorts, "
-		    "internalTrafficPolicy Local, externalTrafficPolicy Local, sessionAffinity ClientIP, "
-		    "loadBalancerSourceRanges\n");
-}
-
 static void s7_s8(void)
 {
+	static const char *const none = "ns/a 10.96.0.1:80/tcp ->";
+
 	expect_text(compile(SERVICE("a", "clusterIP: 10.96.0.1, externalTrafficPolicy: Local, "
 				    "trafficDistribution: PreferClose, publishNotReadyAddresses: true, "
-				    "selector: {app: x}, ports: [{port: 80, targetPort: http, appProtocol: h2c}]")),
-		    "ns/a 10.96.0.1:80/tcp ->");
+				    "selector: {app: x}, loadBalancerIP: 1.2.3.4, "
+				    "ports: [{port: 80, targetPort: http, appProtocol: h2c}]")), none);
+	expect_text(compile(SERVICE("a", "type: ClusterIP, clusterIP: 10.96.0.1, externalIPs: [], "
+				    "externalTrafficPolicy: Local, ports: [{port: 80}]")), none);
 	expect_text(warnings(), "");
+	expect_text(compile(SERVICE("a", "clusterIP: 10.96.0.1, externalIPs: [1.2.3.4], "
+				    "externalTrafficPolicy: Local, ports: [{port: 80}]")),
+		    "ns/a external-policy=local 1.2.3.4:80/tcp=external-ip 10.96.0.1:80/tcp ->");
+	expect_text(compile(SERVICE("a", "type: NodePort, clusterIP: 10.96.0.1, internalTrafficPolicy: Local, "
+				    "externalTrafficPolicy: Local, ports: [{port: 80}]")),
+		    "ns/a internal-policy=local external-policy=local 10.96.0.1:80/tcp ->");
+	expect_text(compile(SERVICE("a", "type: LoadBalancer, clusterIP: 10.96.0.1, internalTrafficPolicy: Cluster, "
+				    "externalTrafficPolicy: Cluster, ports: [{port: 80}]")), none);
 }
 
 static void e1(void)
@@ -118,8 +115,8 @@ static void e3(void)
 			      "{addresses: [10.1.0.4], conditions: {ready: false}}"),
 		    "10.1.0.1 10.1.0.2 10.1.0.3");
 	/* Serving, too, is true if absent. */
-	expect_text(endpoints("{addresses: [10.1.0.1], conditions: {ready: false, terminating: true}}"),
-		    "10.1.0.1");
+	expect_text(sets("{addresses: [10.1.0.1], conditions: {ready: false, terminating: true}}"),
+		    "10.1.0.1/cluster,draining");
 }
 
 static void e4(void)
@@ -129,8 +126,8 @@ static void e4(void)
 				  "{addresses: [10.1.0.1], conditions: {ready: false, terminating: true}}, "
 				  "{addresses: [10.1.0.2]}")
 			    SLICE("b", "web", "IPv4", "{name: http, port: 1}", "{addresses: [10.1.0.1]}")),
-		    "ns/web:http 10.96.0.1:80/tcp -> 10.1.0.1:1@1/cluster 10.1.0.2:1@1/cluster "
-		    "10.1.0.2:2@1/cluster");
+		    "ns/web:http 10.96.0.1:80/tcp -> 10.1.0.1:1@1/cluster 10.1.0.1:2@1/draining "
+		    "10.1.0.2:1@1/cluster 10.1.0.2:2@1/cluster");
 }
 
 static void e5(void)
@@ -162,9 +159,27 @@ static void p1_p2(void)
 static void p3_p4(void)
 {
 	expect_text(sets(READY(1, ", nodeName: here") ", " DRAINING(2, ", nodeName: here") ", " READY(3, "")),
-		    "10.1.0.1/cluster,local 10.1.0.3/cluster");
+		    "10.1.0.1/cluster,local 10.1.0.2/draining 10.1.0.3/cluster");
 	expect_text(sets(DRAINING(1, ", nodeName: here") ", " DRAINING(2, ", nodeName: there")),
-		    "10.1.0.1/cluster,local 10.1.0.2/cluster");
+		    "10.1.0.1/cluster,local,draining 10.1.0.2/cluster,draining");
+	/* The local set falls back on its own. */
+	expect_text(sets(DRAINING(1, ", nodeName: here") ", " READY(2, ", nodeName: there")),
+		    "10.1.0.1/local,draining 10.1.0.2/cluster");
+}
+
+/* All that serve are listed, and all that are ready. */
+static void c3(void)
+{
+	expect_text(sets(READY(1, "") ", " DRAINING(2, "") ", " GONE(3) ", " UNREADY(4)),
+		    "10.1.0.1/cluster 10.1.0.2/draining 10.1.0.4/none");
+	expect_text(sets("{addresses: [10.1.0.1], conditions: {ready: true, serving: false, terminating: true}}"),
+		    "10.1.0.1/cluster");
+	expect_text(sets("{addresses: [10.1.0.1], conditions: {ready: false, serving: false}}"), "");
+	/* Hints for others do not make an endpoint less of one. */
+	expect_text(sets(READY(1, ", hints: {forZones: [{name: a}]}") ", "
+			 READY(2, ", hints: {forZones: [{name: b}]}, nodeName: here") ", "
+			 READY(3, ", hints: {forZones: [{name: b}]}")),
+		    "10.1.0.1/cluster 10.1.0.2/local 10.1.0.3/none");
 }
 
 #define ZONE(...) ", hints: {forZones: [" #__VA_ARGS__ "]}"
@@ -198,12 +213,14 @@ static void t3(void)
 
 static void t4(void)
 {
+	const struct k8s_node nowhere = {};
+
 	expect_text(endpoints("{addresses: [10.1.0.1], hints: {forNodes: [{name: x}], forZones: [{name: b}]}}, "
 			      "{addresses: [10.1.0.2], hints: {forNodes: [{name: y}], forZones: [{name: a}]}}"),
 		    "10.1.0.2");
 	expect_text(endpoints(READY(1, ZONE({name: c})) ", " READY(2, ZONE({name: b}))), "10.1.0.1 10.1.0.2");
 	/* Without the node's name and zone all are used. */
-	expect_text(compile_on(NULL, NULL, WEB
+	expect_text(compile_on(&nowhere, WEB
 			       SLICE("a", "web", "IPv4", "{name: http, port: 1}",
 				     READY(1, ZONE({name: a})) ", " READY(2, NODE({name: here}) ", nodeName: here"))),
 		    "ns/web:http 10.96.0.1:80/tcp -> 10.1.0.1:1@1/cluster 10.1.0.2:1@1/cluster");
@@ -237,8 +254,7 @@ const struct test k8s_tests[] = {
 	{ "k8s: S2 another proxy's", s2 },
 	{ "k8s: S3 slices that count", s3 },
 	{ "k8s: S4 families are worlds of their own", s4 },
-	{ "k8s: S5 S6 external addresses are told of", s5_s6 },
-	{ "k8s: S7 S8 what is irrelevant", s7_s8 },
+	{ "k8s: S7 S8 policies that count, and what is irrelevant", s7_s8 },
 	{ "k8s: E1 joined on names and protocol", e1 },
 	{ "k8s: E2 ports and addresses that count", e2 },
 	{ "k8s: E3 absent conditions", e3 },
@@ -246,6 +262,7 @@ const struct test k8s_tests[] = {
 	{ "k8s: E5 local endpoints", e5 },
 	{ "k8s: P1 P2 ready, else draining", p1_p2 },
 	{ "k8s: P3 P4 the same among local ones", p3_p4 },
+	{ "k8s: C3 endpoints of no set", c3 },
 	{ "k8s: T1 node hints", t1 },
 	{ "k8s: T2 zone hints", t2 },
 	{ "k8s: T3 one without hints", t3 },

@@ -61,8 +61,12 @@ static void services(void)
 
 	model_of(&m, "default/web:http 10.0.0.1:80/tcp [fd00::1]:80/udp 10.0.0.2:9/sctp -> "
 		 "10.1.0.1:8080 10.1.0.2:8080@0 10.1.0.3:8080@65535/cluster [fd01::1]:1/local "
-		 "[fd01::2]:2/none; empty 1.2.3.4:5/tcp");
-	expect(round_trip(&m, &got) == 2);
+		 "[fd01::2]:2/none [fd01::3]:3/local,draining; empty 1.2.3.4:5/tcp; "
+		 "options internal-policy=local external-policy=local affinity=86400 scheduler=maglev "
+		 "maglev-size=65537 on-remove=reset range=0.0.0.0/0 range=10.0.0.0/8 range=fd00::/64 "
+		 "1.2.3.4:6/tcp=external-ip 1.2.3.5:6/tcp=load-balancer 0.0.0.0:6/udp=node-port "
+		 "[::]:6/udp=node-port");
+	expect(round_trip(&m, &got) == 3);
 	expect_text(model_text(&got), model_text(&m));
 	model_free(&m);
 	model_free(&got);
@@ -74,11 +78,16 @@ static void large_service(void)
 	struct service *s = model_add_service(&m, "large");
 	struct frontend f = { .addr.family = AF_INET6, .port = 1, .protocol = IPPROTO_TCP };
 	struct endpoint ep = { .addr.family = AF_INET6, .weight = 2, .flags = 1 };
+	struct prefix range = { .addr.family = AF_INET6, .length = 128 };
 	int n;
 
 	for (uint32_t i = 0; i < KSVC_MAX_FRONTENDS; i++) {
 		f.port = i + 1;
 		service_add_frontend(s, &f);
+	}
+	for (uint32_t i = 0; i < KSVC_MAX_SOURCE_RANGES; i++) {
+		range.addr.v6.s6_addr16[7] = i;
+		prefix_list_add(&s->ranges, &range);
 	}
 	for (uint32_t i = 0; i < KSVC_MAX_ENDPOINTS; i++) {
 		ep.port = i + 1;
@@ -103,12 +112,19 @@ static void settings(void)
 	expect(!setting_add(&s, setting_find("cluster-cidr"), "fd00::/64", &e));
 	expect(!setting_add(&s, setting_find("pod-interface"), "123456789012345*", &e));
 	expect(!setting_add(&s, setting_find("masquerade-all"), "on", &e));
+	expect(!setting_add(&s, setting_find("nodeport-addresses"), "192.0.2.0/24", &e));
+	expect(!setting_add(&s, setting_find("localhost-nodeports"), "on", &e));
+	expect(!setting_add(&s, setting_find("drop-invalid"), "off", &e));
+	expect(!setting_add(&s, setting_find("affinity-entries"), "1024", &e));
 	msg_put_settings(nlh, &s);
 	expect(!msg_parse_settings(nlh, &got));
+	expect(got.has == s.has && got.has == (HAS_ALL_SETTINGS & ~(HAS_SERVICE_CIDRS | HAS_PING)));
 	expect(got.cluster_cidrs.n == 2 && !got.service_cidrs.n && got.masquerade_all);
+	expect(got.nodeport_addresses.n == 1 && got.nodeport_addresses.prefixes[0].length == 24);
+	expect(got.localhost_nodeports && !got.drop_invalid && got.affinity_entries == 1024);
 	expect(!addr_cmp(&got.cluster_cidrs.prefixes[1].addr, &s.cluster_cidrs.prefixes[1].addr));
 	expect(got.cluster_cidrs.prefixes[0].length == 8);
-	expect(got.n_pod_interfaces == 1 && !strcmp(got.pod_interfaces[0], "123456789012345*"));
+	expect(got.pod_interfaces.n == 1 && !strcmp(got.pod_interfaces.names[0], "123456789012345*"));
 	settings_free(&s);
 	settings_free(&got);
 }
@@ -122,6 +138,7 @@ static void explain_reply(void)
 
 	mnl_attr_put_u32(nlh, KSVC_A_EXPLAIN_VERDICT, KSVC_VERDICT_DNAT);
 	mnl_attr_put_u32(nlh, KSVC_A_EXPLAIN_REASON, KSVC_REASON_TRANSLATED);
+	mnl_attr_put_u32(nlh, KSVC_A_EXPLAIN_RULE, KSVC_RULE_X4);
 	mnl_attr_put_strz(nlh, KSVC_A_EXPLAIN_SERVICE, "web");
 	nest = mnl_attr_nest_start(nlh, KSVC_A_EXPLAIN_ENDPOINT);
 	mnl_attr_put_u32(nlh, KSVC_A_CHOICE_ADDR4, htonl(0x0a000001));
@@ -130,9 +147,49 @@ static void explain_reply(void)
 	mnl_attr_nest_end(nlh, nest);
 	expect(!msg_parse_explain(nlh, &x));
 	expect(x.verdict == KSVC_VERDICT_DNAT && !strcmp(x.service, "web"));
+	expect_text(rule_name(x.rule), "X4");
 	expect(x.n_choices == 1 && x.choices[0].masquerade && !x.choices[0].chosen);
 	expect(x.choices[0].port == 80 && x.choices[0].addr.v4.s_addr == htonl(0x0a000001));
 	explanation_free(&x);
+}
+
+static void affinity(void)
+{
+	char buf[1024];
+	struct nlmsghdr *nlh = msg_start(buf, FAMILY, KSVC_CMD_AFFINITY_GET, 0, 1);
+	struct affinity_list list = {};
+	struct addr client;
+
+	expect(!addr_parse("10.0.0.1", &client));
+	msg_put_affinity(nlh, "web", &client);
+	expect(msg_parse_affinity(nlh, &list) && !list.n);
+	mnl_attr_put_u32(nlh, KSVC_A_AFFINITY_ADDR4, htonl(0x0a010002));
+	mnl_attr_put_u16(nlh, KSVC_A_AFFINITY_PORT, htons(80));
+	mnl_attr_put_u32(nlh, KSVC_A_AFFINITY_EXPIRES, 61000);
+	expect(!msg_parse_affinity(nlh, &list) && list.n == 1);
+	expect_text(list.list[0].service, "web");
+	expect(!addr_cmp(&list.list[0].client, &client) && list.list[0].port == 80);
+	expect(list.list[0].addr.v4.s_addr == htonl(0x0a010002) && list.list[0].expires == 61000);
+	affinity_free(&list);
+}
+
+/* Every value of the kernel's enumerations has its own name. */
+static void names(void)
+{
+	for (uint32_t i = 0; i <= KSVC_REASON_ECHO; i++) {
+		expect(strcmp(reason_name(i), "unknown") && *reason_meaning(i));
+		for (uint32_t j = 0; j < i; j++)
+			expect(strcmp(reason_name(i), reason_name(j)));
+	}
+	expect_text(reason_name(KSVC_REASON_NO_LOCAL_ENDPOINT), "no-local-endpoint");
+	expect_text(reason_name(KSVC_REASON_ECHO + 1), "unknown");
+	expect_text(verdict_name(KSVC_VERDICT_LOCAL), "local");
+	expect_text(verdict_name(KSVC_VERDICT_LOCAL + 1), "unknown");
+	expect(!rule_name(KSVC_RULE_NONE));
+	for (uint32_t i = KSVC_RULE_M1; i <= KSVC_RULE_F13; i++)
+		expect(strcmp(rule_name(i), "unknown") && strspn(rule_name(i), "MXF") == 1);
+	expect_text(rule_name(KSVC_RULE_F13), "F13");
+	expect_text(rule_name(KSVC_RULE_F13 + 1), "unknown");
 }
 
 /* Names of attributes, for messages. */
@@ -259,6 +316,7 @@ static void damaged_answers(void)
 
 static void parse_all(const struct nlmsghdr *nlh)
 {
+	struct affinity_list affinity = {};
 	struct explanation x = {};
 	struct settings s = {};
 	struct nl_commit commit;
@@ -274,6 +332,8 @@ static void parse_all(const struct nlmsghdr *nlh)
 	msg_parse_txn(nlh, &commit);
 	msg_parse_explain(nlh, &x);
 	msg_parse_event(nlh, &event);
+	msg_parse_affinity(nlh, &affinity);
+	affinity_free(&affinity);
 	model_free(&m);
 	settings_free(&s);
 	explanation_free(&x);
@@ -288,7 +348,8 @@ static void damaged_messages(void)
 	uint32_t next = 0, len;
 	unsigned int seed = 1;
 
-	model_of(&m, "web 10.0.0.1:80/tcp [fd00::1]:80/tcp -> 10.1.0.1:1@5 [fd01::1]:2/cluster");
+	model_of(&m, "web scheduler=lc affinity=5 range=10.0.0.0/8 10.0.0.1:80/tcp "
+		 "[fd00::1]:80/tcp=external-ip -> 10.1.0.1:1@5 [fd01::1]:2/cluster");
 	op.service = m.services;
 	batch_init(&b);
 	batch_add_op(&b, &op, &next);
@@ -318,6 +379,8 @@ const struct test nl_tests[] = {
 	{ "nl: the largest service, in parts", large_service },
 	{ "nl: settings there and back", settings },
 	{ "nl: explain's reply", explain_reply },
+	{ "nl: session affinity", affinity },
+	{ "nl: names of what the kernel says", names },
 	{ "nl: paths of attributes", paths },
 	{ "nl: the kernel's words", refusals },
 	{ "nl: damaged answers", damaged_answers },
