@@ -4,7 +4,7 @@
 
 usage: client.py [OPTION]... ADDR:PORT/PROTO...
   -n N         connections to each target (1)
-  -s ADDR      source address
+  -s ADDR,...  source addresses, in turn
   -p PORT      source ports, ascending from this one over all connections
   -b BYTES     send so much as well, and check what is echoed
   -t SECONDS   wait at most so long for a connection (5)
@@ -17,6 +17,7 @@ them, and with -b "intact" or "damaged"; or "TARGET ERROR", where ERROR is timeo
 """
 import errno
 import getopt
+import itertools
 import os
 import selectors
 import socket
@@ -29,7 +30,7 @@ WINDOW = 128
 
 class Options:
     count = 1
-    source = ''
+    sources = itertools.repeat('')
     port = 0
     bytes = 0
     timeout = 5.0
@@ -59,8 +60,9 @@ class Flow:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if options.source or port:
-            self.sock.bind((options.source, port))
+        source = next(options.sources)
+        if source or port:
+            self.sock.bind((source, port))
         self.sock.setblocking(False)
 
     def start(self):
@@ -201,7 +203,7 @@ def main():
         if opt == '-n':
             options.count = int(value)
         elif opt == '-s':
-            options.source = value
+            options.sources = itertools.cycle(value.split(','))
         elif opt == '-p':
             options.port = int(value)
         elif opt == '-b':

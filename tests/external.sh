@@ -1,0 +1,123 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# External traffic with real connections: hairpins by each kind of address,
+# clients that share a source port, node ports that masquerading leaves alone,
+# fragments, a full conntrack table, and invalid packets that are forwarded
+# (F14).
+#
+#   pod ------------- node (ksvc) ------------- srv
+#          p0                          s0
+#   10.1.0.2   10.1.0.1      10.2.0.1   10.2.0.2 .3 .4     endpoints, port 8080
+#   fd01::2    fd01::1       fd02::1    fd02::2  ::3 ::4
+#   endpoint on this node, port 8080
+#
+# timeout: 300
+
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/helpers/topology.sh
+. "$(dirname "$0")/helpers/topology.sh"
+
+make_topology conntrack nft
+ip -n "$node" addr add 10.77.0.1/32 dev lo
+ip -n "$node" addr add fd77::1/128 dev lo nodad
+ip -n "$srv" route replace 10.1.0.0/24 via 10.2.0.1
+serve "$pod" 10.1.0.2:8080/tcp '[fd01::2]:8080/tcp'
+serve "$srv" 10.2.0.2:8080/tcp '[fd02::2]:8080/tcp' 10.2.0.2:8080/udp '[fd02::2]:8080/udp'
+on "$srv" nft -f - <<-END
+	table inet seen {
+		counter fins { }
+		chain prerouting {
+			type filter hook prerouting priority -300
+			tcp flags & (fin | syn | rst) == fin tcp dport 7 counter name fins
+		}
+	}
+END
+seen() { on "$srv" nft list counter inet seen fins | sed -n 's/.*packets \([0-9]*\).*/\1/p'; }
+third() { awk '{ sub(/:[0-9]+$/, "", $3); print $3 }' | sort -u | paste -sd ' '; }
+
+ctl set cluster-cidr 10.1.0.0/16 fd01::/64
+for i in 4 6; do
+	use_family $i
+	external=$L${vip}98$R:80/tcp lb=$L${vip}99$R:80/tcp
+
+	# --- hairpin: the pod is its own endpoint (Q6)
+	ctl add-service "own$i" --vip "$L${vip}1$R:80/tcp" --external-ip "$external" --lb-ip "$lb" \
+		--node-port 30080/tcp --external-policy local --endpoint "$L$pod_addr$R:8080"
+	for target in "$L${vip}1$R:80/tcp" "$external" "$lb" "$L$pod_gw$R:30080/tcp"; do
+		check_eq "$f: a pod reaches itself by $target, masqueraded" "$L$pod_gw$R" \
+			"$(client "$pod" "$target" | third)"
+	done
+	check_eq "$f: policy Local leaves an outer client its address" "$L${ep}2$R" \
+		"$(client "$srv" -s "${ep}2" "$L$node_addr$R:30080/tcp" | third)"
+	ctl del-service "own$i"
+
+	# --- node ports by each address of the node, from pod and node; two clients with one source port
+	ctl add-service "far$i" --vip "$L${vip}2$R:80/tcp" --node-port 30081/tcp --endpoint "$L${ep}2$R:8080"
+	[ $i = 4 ] && second=10.77.0.1 || second=fd77::1
+	for address in "$pod_gw" "$node_addr" "$second"; do
+		check_eq "$f: a node port at $address, from pod and node" "$L${ep}2$R:8080 $L${ep}2$R:8080" \
+			"$({ client "$pod" "$L$address$R:30081/tcp"; client "$node" "$L$address$R:30081/tcp"; } |
+				cut -d ' ' -f 2 | paste -sd ' ')"
+	done
+	[ $i = 4 ] && other=10.1.0.20 || other=fd01::20
+	address "$pod" e0 "$other/24"
+	clients=$(client "$pod" -s "$pod_addr" -p 33333 "$L$pod_gw$R:30081/tcp" &
+		client "$pod" -s "$other" -p 33333 "$L$pod_gw$R:30081/tcp"; wait)
+	check_eq "$f: two clients with one source port reach one endpoint" 2 "$(grep -c "${ep}2" <<<"$clients")"
+	check_eq "$f: which tells them apart" 2 "$(awk '{ print $3 }' <<<"$clients" | sort -u | wc -l)"
+	ctl del-service "far$i"
+
+	# --- fragments
+	ctl add-service "dns$i" --vip "$L${vip}3$R:53/udp" --endpoint "$L${ep}2$R:8080"
+	check_match "$f: a datagram in fragments arrives whole" intact \
+		"$(client "$pod" -b 4000 "$L${vip}3$R:53/udp")"
+	check_match "$f: also one of the node" intact "$(client "$node" -b 4000 "$L${vip}3$R:53/udp")"
+	ctl del-service "dns$i"
+
+	# --- F14
+	before=$(seen)
+	fin=$L${ep}2$R:7
+	helper "$pod" raw.py "$pod_addr" "finack=$fin" "udp=$L${ep}2$R:9" >/dev/null
+	check_eq "$f: invalid packets are forwarded" $((before + 1)) "$(seen)"
+	ctl set drop-invalid on
+	helper "$pod" raw.py -p 42000 "$pod_addr" "finack=$fin" "udp=$L${ep}2$R:9" >/dev/null
+	check_eq "$f: with drop-invalid they are not (F14)" $((before + 1)) "$(seen)"
+	on "$node" sysctl -qw net.netfilter.nf_conntrack_tcp_be_liberal=1
+	helper "$pod" raw.py -p 43000 "$pod_addr" "finack=$fin" "udp=$L${ep}2$R:9" >/dev/null
+	check_eq "$f: but they are where conntrack is liberal" $((before + 2)) "$(seen)"
+	on "$node" sysctl -qw net.netfilter.nf_conntrack_tcp_be_liberal=0
+	ctl set drop-invalid off
+done
+check_eq 'what was dropped is counted' 2 "$(reason invalid)"
+
+# --- all ports from 4096 on are node ports: 1,024 frontends a service, tcp
+ports=$(python3 -I -S -c '
+import json
+print(json.dumps({"ksvc": 1, "services": [
+    {"name": "ports%d" % first, "endpoints": [],
+     "frontends": [{"address": "0.0.0.0:%d/tcp" % port, "class": "node-port"} for port in range(first, first + 1024)]}
+    for first in range(4096, 65536, 1024)]}))')
+check '61,440 node ports' ctl restore -f - <<<"$ports"
+ctl set masquerade-all on
+ctl add-service web --vip 10.96.0.4:80/tcp --endpoint 10.2.0.2:8080
+client "$pod" -n 200 10.96.0.4:80/tcp >"$tmp/masqueraded"
+check_eq 'of 200 masqueraded connections all are there' 200 "$(grep -c '10\.2\.0\.2' "$tmp/masqueraded")"
+check_eq 'and none has a node port for its source' 0 \
+	"$(awk '{ sub(/.*:/, "", $3); n += $3 >= 4096 } END { print n + 0 }' "$tmp/masqueraded")"
+ctl set masquerade-all off
+ctl flush
+
+# --- a full table: what has no entry is dropped, what has one goes on, and it recovers
+ctl add-service web --vip 10.96.0.4:80/tcp --endpoint 10.2.0.2:8080
+hold "$pod" 10.96.0.4:80/tcp
+max=$(sysctl -n net.netfilter.nf_conntrack_max)
+sysctl -qw net.netfilter.nf_conntrack_max=1
+check_match 'with a full conntrack table, new connections fail' 'timeout' "$(client "$pod" -t 3 10.96.0.4:80/tcp)"
+check 'and others go on' all_alive
+sysctl -qw "net.netfilter.nf_conntrack_max=$max"
+check_match 'with room again, new ones work' '10\.2\.0\.2' "$(client "$pod" 10.96.0.4:80/tcp)"
+release
+
+finish
