@@ -48,7 +48,7 @@ static int parse_options(int argc, char **argv, struct endpoint_args *args, int 
 			args->sets = true;
 			if (!endpoint_sets_parse(optarg, &args->flags))
 				break;
-			*status = usage_error("--sets: \"%s\" is not none, nor a list of cluster, local, draining",
+			*status = usage_error("--sets: \"%s\" is not none, nor a list of cluster, local, draining, not-serving",
 					      optarg);
 			return -1;
 		default:

@@ -25,7 +25,7 @@ static char *command_object;
 	"\n    --scheduler random|rr|wrr|lc|sh|maglev, --maglev-size N, --on-remove keep|reset"
 #define ENDPOINT_USAGE \
 	"NAME ADDR:PORT[@WEIGHT]... [--weight N] [--local | --remote | --sets SETS]\n" \
-	"  SETS: none, or cluster, local, draining with commas"
+	"  SETS: none, or cluster, local, draining, not-serving with commas"
 
 static const struct command commands[] = {
 	{ "add-service", cmd_add_service,

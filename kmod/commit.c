@@ -140,20 +140,15 @@ static int claim(struct plan *plan, struct ksvc_change *change, u32 i,
 	return 0;
 }
 
-/* C1: endpoints changed, and conntrack may hold on to one that left. */
+/* C1: endpoints changed in any way, and there is more than TCP that goes on. */
 static bool needs_reconciliation(const struct ksvc_svc *old, const struct ksvc_svc *new)
 {
-	bool reset = new->features.flags & KSVC_SERVICE_FLAGS_RESET;
+	bool wanted = new->features.flags & KSVC_SERVICE_FLAGS_RESET;
 	u32 i;
 
 	for (i = 0; i < new->n_frontends; i++)
-		reset |= new->frontends[i].key.protocol != IPPROTO_TCP;
-	if (!reset)
-		return false;
-	for (i = 0; i < old->n_endpoints; i++)
-		if (!ksvc_svc_find(new, &old->endpoints[i]))
-			return true;
-	return old->n_endpoints != new->n_endpoints;
+		wanted |= new->frontends[i].key.protocol != IPPROTO_TCP;
+	return wanted && !ksvc_endpoints_equal(old, new);
 }
 
 static int build(struct plan *plan, struct ksvc_change *change)

@@ -416,6 +416,7 @@ struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_spec
 const struct ksvc_endpoint *ksvc_svc_find(const struct ksvc_svc *svc,
 					  const struct ksvc_endpoint *key);
 const struct ksvc_endpoint *ksvc_svc_by_slot(const struct ksvc_svc *svc, u32 slot, u32 born);
+bool ksvc_endpoints_equal(const struct ksvc_svc *a, const struct ksvc_svc *b);
 bool ksvc_svc_equal(const struct ksvc_svc *a, const struct ksvc_svc *b);
 void ksvc_svc_free(struct ksvc_svc *svc);
 void ksvc_svc_free_rcu(struct ksvc_svc *svc);

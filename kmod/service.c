@@ -333,16 +333,11 @@ struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_spec
 	return svc;
 }
 
-/* Whether packets could not tell one from the other. */
-bool ksvc_svc_equal(const struct ksvc_svc *a, const struct ksvc_svc *b)
+bool ksvc_endpoints_equal(const struct ksvc_svc *a, const struct ksvc_svc *b)
 {
 	u32 i;
 
-	if (a->n_frontends != b->n_frontends || a->n_endpoints != b->n_endpoints ||
-	    a->n_ranges != b->n_ranges ||
-	    memcmp(&a->features, &b->features, sizeof(a->features)) ||
-	    memcmp(a->frontends, b->frontends, a->n_frontends * sizeof(*a->frontends)) ||
-	    memcmp(a->ranges, b->ranges, a->n_ranges * sizeof(*a->ranges)))
+	if (a->n_endpoints != b->n_endpoints)
 		return false;
 	for (i = 0; i < a->n_endpoints; i++) {
 		const struct ksvc_endpoint *x = &a->endpoints[i], *y = &b->endpoints[i];
@@ -351,6 +346,16 @@ bool ksvc_svc_equal(const struct ksvc_svc *a, const struct ksvc_svc *b)
 			return false;
 	}
 	return true;
+}
+
+/* Whether packets could not tell one from the other. */
+bool ksvc_svc_equal(const struct ksvc_svc *a, const struct ksvc_svc *b)
+{
+	return a->n_frontends == b->n_frontends && a->n_ranges == b->n_ranges &&
+	       !memcmp(&a->features, &b->features, sizeof(a->features)) &&
+	       !memcmp(a->frontends, b->frontends, a->n_frontends * sizeof(*a->frontends)) &&
+	       !memcmp(a->ranges, b->ranges, a->n_ranges * sizeof(*a->ranges)) &&
+	       ksvc_endpoints_equal(a, b);
 }
 
 /* One that was never published, or after its grace period. */

@@ -39,12 +39,17 @@ static const struct ksvc_svc *service_of(const struct ksvc_net *kn,
 	return fe ? rcu_dereference(fe->svc) : NULL;
 }
 
+static bool serves(const struct ksvc_endpoint *ep)
+{
+	return !(ep->flags & KSVC_ENDPOINT_FLAGS_NOT_SERVING);
+}
+
 static bool has_endpoints(const struct ksvc_svc *svc, u8 family)
 {
 	u32 i;
 
 	for (i = 0; i < svc->n_endpoints; i++)
-		if (svc->endpoints[i].family == family)
+		if (svc->endpoints[i].family == family && serves(&svc->endpoints[i]))
 			return true;
 	return false;
 }
@@ -57,8 +62,9 @@ static bool goes_to_endpoint(const struct ksvc_svc *svc, const struct nf_conn *c
 		.port = reply->src.u.all,
 		.family = reply->src.l3num,
 	};
+	const struct ksvc_endpoint *ep = ksvc_svc_find(svc, &key);
 
-	return ksvc_svc_find(svc, &key);
+	return ep && (serves(ep) || nf_ct_protonum(ct) != IPPROTO_UDP);
 }
 
 static void shorten(struct nf_conn *ct, struct pass *pass)

@@ -38,6 +38,8 @@ static json_t *json_of_endpoint(const struct endpoint *ep, bool counters)
 	json_object_set_new(o, "sets", sets);
 	if (ep->flags & KSVC_ENDPOINT_FLAGS_DRAINING)
 		json_object_set_new(o, "draining", json_true());
+	if (ep->flags & KSVC_ENDPOINT_FLAGS_NOT_SERVING)
+		json_object_set_new(o, "serving", json_false());
 	if (counters) {
 		json_object_set_new(o, "connections", json_integer(ep->connections));
 		json_object_set_new(o, "active", json_integer(ep->active));
@@ -196,8 +198,8 @@ static int read_sets(struct jread *r, const json_t *o, struct endpoint *ep)
 static int read_endpoint(struct jread *r, json_t *o, struct service *s)
 {
 	static const char *const known[] = { "address", "weight", "sets", "draining",
-					     "connections", "active", NULL };
-	bool draining = false;
+					     "serving", "connections", "active", NULL };
+	bool draining = false, serving = true;
 	const char *address;
 	struct endpoint ep;
 	long weight = 1;
@@ -205,7 +207,7 @@ static int read_endpoint(struct jread *r, json_t *o, struct service *s)
 
 	if (refuse_unknown(r, o, known) || jread_string(r, o, "address", &address) ||
 	    jread_int(r, o, "weight", 0, KSVC_WEIGHT_MAX, &weight) ||
-	    jread_bool(r, o, "draining", &draining))
+	    jread_bool(r, o, "draining", &draining) || jread_bool(r, o, "serving", &serving))
 		return -1;
 	if (!address)
 		return jread_fail(r, "address", "is missing");
@@ -216,6 +218,8 @@ static int read_endpoint(struct jread *r, json_t *o, struct service *s)
 		return -1;
 	if (draining)
 		ep.flags |= KSVC_ENDPOINT_FLAGS_DRAINING;
+	if (!serving)
+		ep.flags |= KSVC_ENDPOINT_FLAGS_NOT_SERVING;
 	service_add_endpoint(s, &ep);
 	return 0;
 }

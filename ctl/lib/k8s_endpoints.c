@@ -176,6 +176,8 @@ static bool hints_count(const struct candidates *list, hints_fn hints, const cha
 static void choose_sets(struct candidates *list, const struct k8s_node *node)
 {
 	bool ready = false, local_ready = false;
+	/* A node without the label is in the zone "". */
+	const char *zone = node->zone ? node->zone : "";
 	hints_fn hints = NULL;
 	const char *name = NULL;
 
@@ -186,9 +188,9 @@ static void choose_sets(struct candidates *list, const struct k8s_node *node)
 	if (hints_count(list, node_hints, node->name)) {
 		hints = node_hints;
 		name = node->name;
-	} else if (hints_count(list, zone_hints, node->zone)) {
+	} else if (hints_count(list, zone_hints, zone)) {
 		hints = zone_hints;
-		name = node->zone;
+		name = zone;
 	}
 	for (size_t i = 0; i < list->n; i++) {
 		struct candidate *c = &list->c[i];
@@ -207,7 +209,8 @@ static uint32_t candidate_flags(const struct candidate *c)
 {
 	return (c->in_cluster ? KSVC_ENDPOINT_FLAGS_CLUSTER : 0) |
 	       (c->in_local ? KSVC_ENDPOINT_FLAGS_LOCAL : 0) |
-	       (is_draining(c->ep) ? KSVC_ENDPOINT_FLAGS_DRAINING : 0);
+	       (is_draining(c->ep) ? KSVC_ENDPOINT_FLAGS_DRAINING : 0) |
+	       (c->ep->serving ? 0 : KSVC_ENDPOINT_FLAGS_NOT_SERVING);
 }
 
 void k8s_add_endpoints(const struct k8s *k, const struct k8s_service *s,

@@ -238,6 +238,9 @@ const char *endpoint_format(const struct endpoint *ep, char *buf)
 static const char *const sets_names[] = {
 	"none", "cluster", "local", "cluster,local",
 	"draining", "cluster,draining", "local,draining", "cluster,local,draining",
+	"not-serving", "cluster,not-serving", "local,not-serving", "cluster,local,not-serving",
+	"draining,not-serving", "cluster,draining,not-serving", "local,draining,not-serving",
+	"cluster,local,draining,not-serving",
 };
 
 const char *endpoint_sets(uint32_t flags)

@@ -52,7 +52,7 @@ def bad_values():
         ('weight 65536', put, name + good + endpoint(E4, 80, 65536), invalid, 'weight', [E, K.A_ENDPOINT_WEIGHT]),
         ('weight 2^32 - 1', put, name + good + endpoint(E4, 80, 0xffffffff), invalid, 'weight',
          [E, K.A_ENDPOINT_WEIGHT]),
-        ('endpoint flag 8', put, name + good + endpoint(E4, 80, 1, 8), invalid, None, [E, K.A_ENDPOINT_FLAGS]),
+        ('endpoint flag 16', put, name + good + endpoint(E4, 80, 1, 16), invalid, None, [E, K.A_ENDPOINT_FLAGS]),
         ('endpoint flag 2^31', put, name + good + endpoint(E4, 80, 1, 0x80000001), invalid, None,
          [E, K.A_ENDPOINT_FLAGS]),
         ('connections', put, name + good + an_endpoint(eaddr, eport, u64(K.A_ENDPOINT_CONNECTIONS, 1)), invalid,

@@ -79,11 +79,14 @@ enum ksvc_service_flags {
  *   is Local, and masqueraded when it reaches itself through the service.
  * @KSVC_ENDPOINT_FLAGS_DRAINING: Terminating; without consequence, shown to
  *   people.
+ * @KSVC_ENDPOINT_FLAGS_NOT_SERVING: Said not to serve, though it may be
+ *   chosen; UDP flows do not stay with it (C3).
  */
 enum ksvc_endpoint_flags {
 	KSVC_ENDPOINT_FLAGS_CLUSTER = 1,
 	KSVC_ENDPOINT_FLAGS_LOCAL = 2,
 	KSVC_ENDPOINT_FLAGS_DRAINING = 4,
+	KSVC_ENDPOINT_FLAGS_NOT_SERVING = 8,
 };
 
 /**

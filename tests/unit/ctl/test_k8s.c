@@ -173,7 +173,7 @@ static void c3(void)
 	expect_text(sets(READY(1, "") ", " DRAINING(2, "") ", " GONE(3) ", " UNREADY(4)),
 		    "10.1.0.1/cluster 10.1.0.2/draining 10.1.0.4/none");
 	expect_text(sets("{addresses: [10.1.0.1], conditions: {ready: true, serving: false, terminating: true}}"),
-		    "10.1.0.1/cluster");
+		    "10.1.0.1/cluster,not-serving");
 	expect_text(sets("{addresses: [10.1.0.1], conditions: {ready: false, serving: false}}"), "");
 	/* Hints for others do not make an endpoint less of one. */
 	expect_text(sets(READY(1, ", hints: {forZones: [{name: a}]}") ", "

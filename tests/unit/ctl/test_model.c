@@ -46,7 +46,8 @@ static void sets(void)
 {
 	static const char *const good[] = { "none", "cluster", "local", "cluster,local", "draining",
 					    "cluster,draining", "local,draining",
-					    "cluster,local,draining" };
+					    "cluster,local,draining", "not-serving",
+					    "cluster,not-serving" };
 	static const char *const bad[] = { "", ",", "cluster,", ",local", "clusters", "cluster local",
 					   "none,local", "local,none", "clus" };
 	uint32_t flags;

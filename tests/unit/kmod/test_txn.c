@@ -451,8 +451,7 @@ static void reconciliation(void)
 		features.flags = services[i].flags;
 		put(kn, 0, PUT, "a", services[i].frontends, ONE " " TWO);
 		expect(n_sweeps == 1);
-		/* nothing that conntrack could hold on to */
-		put(kn, 0, PUT, "a", services[i].frontends, ONE "@2 " TWO "@0");
+		put(kn, 0, PUT, "a", services[i].frontends, ONE " " TWO);
 		expect(n_sweeps == 1);
 		/* one goes; one takes the place of another; one comes */
 		put(kn, 0, PUT, "a", services[i].frontends, ONE);
