@@ -9,6 +9,8 @@
 #          p0                          s0
 #   10.1.0.2   10.1.0.1      10.2.0.1   10.2.0.2 .3 .4     endpoints, port 8080
 #   fd01::2    fd01::1       fd02::1    fd02::2  ::3 ::4
+#
+# timeout: 300
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -32,6 +34,10 @@ flow() { client "$pod" -s "$pod_addr" -p "$1" "$L${vip}1$R:53/udp" | cut -d ' ' 
 entry() { entries -f "ipv$i" -p udp --orig-port-src "$1" --orig-port-dst 53 | grep -q .; }
 # shellcheck disable=SC2317 # by busywait
 no_entry() { ! entry "$1"; }
+# seconds: what conntrack leaves the association.
+seconds() { entries -p sctp | awk '/ESTABLISHED/ { print $3 }'; }
+# shellcheck disable=SC2317 # by busywait
+few_seconds() { [ "$(seconds)" -le 210 ]; }
 # shellcheck disable=SC2317 # by busywait
 none_alive() { [ "$(alive)" = 0 ]; }
 
@@ -93,5 +99,21 @@ for i in 4 6; do
 	check "$f UDP: entries of a service that is gone stay (C6)" entry 20001
 	ctl del-service canary
 done
+
+# --- SCTP, with the timeout that kernels had for long
+if modprobe sctp 2>/dev/null && on "$node" sysctl -qw net.netfilter.nf_conntrack_sctp_timeout_established=432000; then
+	serve "$srv" 10.2.0.2:8080/sctp
+	ctl add-service signal --vip 10.96.0.5:80/sctp --endpoint 10.2.0.2:8080
+	hold "$pod" 10.96.0.5:80/sctp
+	check_eq 'SCTP: an association' 1 "$held"
+	check 'SCTP: alive for days' [ "$(seconds)" -gt 400000 ]
+	ctl del-endpoint signal 10.2.0.2:8080
+	ctl add-endpoint signal 10.2.0.3:8080
+	check 'SCTP: without its endpoint, for minutes' busywait 20 few_seconds
+	check 'SCTP: but it goes on' all_alive
+	release
+else
+	skip 'SCTP' 'no sctp here'
+fi
 
 finish
