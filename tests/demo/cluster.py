@@ -11,6 +11,9 @@
      flannel.1, flannel-v6.1     VXLAN, VNI 1, UDP 8472    flannel.1, flannel-v6.1
          |                                                    |
         eth0 ----------------------------------------------- eth0
+        lan0  192.168.11.1
+         |
+       outside  192.168.11.50, which reaches the nodes and the load balancer's 192.168.11.200 by node1
 """
 import contextlib
 import ctypes
@@ -49,6 +52,8 @@ node1, node2 = NODES
 CLIENT = Pod('client', node1, 10)
 WEB = [Pod('web-0', node1, 20), Pod('web-1', node2, 21), Pod('web-2', node2, 22)]
 PODS = [CLIENT] + WEB
+OUTSIDE = 'outside'
+OUTSIDE_IP = '192.168.11.50'
 FLANNEL = {4: 'flannel.1', 6: 'flannel-v6.1'}
 
 
@@ -115,6 +120,14 @@ def build():
             'link set lo up', 'link set eth0 up',
             f'addr add {pod.ip[4]}/24 dev eth0', f'addr add {pod.ip[6]}/64 dev eth0 nodad',
             f'route add default via {pod.node.bridge[4]}', f'route add default via {pod.node.bridge[6]}'])
+
+
+def build_outside():
+    batch('ip', None, [f'netns add {OUTSIDE}',
+                       f'link add lan0 netns {node1.name} type veth peer name eth0 netns {OUTSIDE}'])
+    batch('ip', node1.name, ['addr add 192.168.11.1/24 dev lan0', 'link set lan0 up'])
+    batch('ip', OUTSIDE, ['link set lo up', f'addr add {OUTSIDE_IP}/24 dev eth0', 'link set eth0 up',
+                          'route add default via 192.168.11.1', 'route add 192.168.11.200 via 192.168.11.1'])
 
 
 def node_links(node, other):

@@ -9,8 +9,7 @@
 
 static const struct test *const suites[] = {
 	table_tests, select_tests, decide_tests, external_tests, untranslated_tests,
-	cross_tests, ranges_tests, schedule_tests, maglev_tests,
-	affinity_tests,
+	cross_tests, ranges_tests, schedule_tests, maglev_tests, affinity_tests, record_tests,
 	service_tests, txn_tests, conflict_tests, fail_tests, model_tests,
 };
 

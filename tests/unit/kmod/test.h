@@ -16,7 +16,8 @@ struct test {
 extern const struct test decide_tests[], select_tests[], table_tests[], service_tests[],
 			 txn_tests[], conflict_tests[], fail_tests[], model_tests[],
 			 external_tests[], untranslated_tests[], cross_tests[], ranges_tests[],
-			 schedule_tests[], maglev_tests[], affinity_tests[];
+			 schedule_tests[], maglev_tests[], affinity_tests[],
+			 record_tests[];
 
 /* Both go on after a failure; the second says what of. */
 #define expect(cond)		expect_(cond, __FILE__, __LINE__, #cond, NULL)

@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Session affinity: rules A1 to A6, and the table of records. */
-#include "test.h"
+/* Session affinity: rules A1 to A6. */
+#include "affinity.h"
 
 #include <linux/jiffies.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 #include <stdio.h>
 
 #define PUT	KSVC_MODE_PUT
-#define VIP	"10.96.0.1:80/tcp"
-#define VIP6	"[fd00::1]:80/tcp"
-#define ALL	"10.0.0.1:80 10.0.0.2:80 10.0.0.3:80 10.0.0.4:80"
-#define CLIENT	"192.0.2.1"
 
-/* A namespace whose services keep clients for ten seconds. Of what is chosen
- * freely, each gets the next endpoint.
- */
-static struct ksvc_net *sticky_new(u32 entries)
+struct ksvc_net *sticky_new(u32 entries)
 {
 	struct ksvc_net *kn = net_new();
 
@@ -26,7 +18,7 @@ static struct ksvc_net *sticky_new(u32 entries)
 	return kn;
 }
 
-static struct ksvc_net *service_new(void)
+struct ksvc_net *service_new(void)
 {
 	struct ksvc_net *kn = sticky_new(1024);
 
@@ -34,8 +26,7 @@ static struct ksvc_net *service_new(void)
 	return kn;
 }
 
-/* The last byte of the address of the endpoint that a new connection gets. */
-static u32 connected(const struct ksvc_net *kn, const char *from, const char *to)
+u32 connected(const struct ksvc_net *kn, const char *from, const char *to)
 {
 	struct nf_conntrack_tuple tuple = tuple_of(from, to);
 	static u16 port;
@@ -48,7 +39,7 @@ static u32 connected(const struct ksvc_net *kn, const char *from, const char *to
 	return d.endpoint ? ((const u8 *)&d.endpoint->addr)[*to == '[' ? 15 : 3] : 0;
 }
 
-static u32 peeked(const struct ksvc_net *kn, const char *from, const char *to)
+u32 peeked(const struct ksvc_net *kn, const char *from, const char *to)
 {
 	const struct nf_conntrack_tuple tuple = tuple_of(from, to);
 	struct ksvc_decision d;
@@ -61,7 +52,7 @@ static u32 peeked(const struct ksvc_net *kn, const char *from, const char *to)
 	return last;
 }
 
-static u32 buckets(struct ksvc_net *kn, struct ksvc_record *records, u32 most)
+u32 buckets(struct ksvc_net *kn, struct ksvc_record *records, u32 most)
 {
 	u32 n = 0;
 
@@ -72,7 +63,7 @@ static u32 buckets(struct ksvc_net *kn, struct ksvc_record *records, u32 most)
 	return n;
 }
 
-static u32 count_records(struct ksvc_net *kn, u64 owner)
+u32 count_records(struct ksvc_net *kn, u64 owner)
 {
 	static struct ksvc_record records[16384];
 	u32 n = buckets(kn, records, ARRAY_SIZE(records) / KSVC_AFFINITY_WAYS);
@@ -83,7 +74,7 @@ static u32 count_records(struct ksvc_net *kn, u64 owner)
 	return found;
 }
 
-static void forget(struct ksvc_net *kn, const char *to, const char *client)
+void forget(struct ksvc_net *kn, const char *to, const char *client)
 {
 	const struct ksvc_svc *svc = lookup(kn, to);
 	union nf_inet_addr addr = {};
@@ -96,8 +87,7 @@ static void forget(struct ksvc_net *kn, const char *to, const char *client)
 	mutex_unlock(&kn->mutex);
 }
 
-/* So that it is not by chance that the next one is another one. */
-static void not_next(struct ksvc_net *kn, u32 last)
+void not_next(struct ksvc_net *kn, u32 last)
 {
 	u32 i;
 
@@ -399,186 +389,6 @@ static void schedulers(void)
 	}
 }
 
-static void peek(void)
-{
-	static struct ksvc_record before[1024], after[1024];
-	struct ksvc_net *kn = service_new();
-	char client[16];
-	u32 i, one;
-
-	for (i = 0; i < 50; i++) {
-		snprintf(client, sizeof(client), "192.0.2.%u", i % 25);
-		buckets(kn, before, ARRAY_SIZE(before) / KSVC_AFFINITY_WAYS);
-		shim_jiffies++;
-		one = peeked(kn, client, VIP);
-		expect(peeked(kn, client, VIP) == one);
-		expect(buckets(kn, after, 1000) == ARRAY_SIZE(after) / KSVC_AFFINITY_WAYS);
-		expect(!memcmp(before, after, sizeof(after)));
-		expect(connected(kn, client, VIP) == one);
-	}
-	net_free(kn);
-}
-
-static bool is_in(const struct ksvc_record *r, const struct ksvc_record *bucket)
-{
-	u32 i;
-
-	for (i = 0; i < KSVC_AFFINITY_WAYS; i++)
-		if (bucket[i].owner == r->owner && nf_inet_addr_cmp(&bucket[i].client, &r->client))
-			return true;
-	return false;
-}
-
-/* Whether a bucket lost at most its oldest record, and that for want of room. */
-static bool check_bucket(const struct ksvc_record *before, const struct ksvc_record *after)
-{
-	const struct ksvc_record *lost = NULL;
-	bool full = true, ok = true;
-	u32 i;
-
-	for (i = 0; i < KSVC_AFFINITY_WAYS; i++) {
-		full &= !!before[i].owner;
-		if (!before[i].owner || is_in(&before[i], after))
-			continue;
-		ok &= !lost;
-		lost = &before[i];
-	}
-	for (i = 0; lost && i < KSVC_AFFINITY_WAYS; i++)
-		ok &= before[i].used >= lost->used;
-	return ok && (full || !lost);
-}
-
-static void eviction(void)
-{
-	static struct ksvc_record before[4 * KSVC_AFFINITY_WAYS], after[4 * KSVC_AFFINITY_WAYS];
-	struct ksvc_net *kn = sticky_new(32);
-	u32 i, j, evicted = 0;
-	u64 seed = 1;
-
-	features.affinity = KSVC_MAX_AFFINITY;
-	put(kn, 0, PUT, "a", VIP, ALL);
-	put(kn, 0, PUT, "b", "10.96.0.2:80/tcp", ALL);
-	expect(buckets(kn, before, 1000) == 4);
-	for (i = 0; i < 3000; i++) {
-		union nf_inet_addr client;
-		char text[32];
-		bool there = false;
-		u8 family;
-
-		snprintf(text, sizeof(text), "192.0.2.%u", next_random(&seed) % 40);
-		client = addr_of(text, &family);
-		connected(kn, text, i % 3 ? VIP : "10.96.0.2:80/tcp");
-		buckets(kn, after, 4);
-		for (j = 0; j < ARRAY_SIZE(after); j++) {
-			there |= after[j].used == shim_jiffies && after[j].family == NFPROTO_IPV4 &&
-				 nf_inet_addr_cmp(&after[j].client, &client) &&
-				 after[j].id == (i % 3 ? 1 : 2);
-			evicted += before[j].owner &&
-				   !is_in(&before[j], after + j / KSVC_AFFINITY_WAYS *
-						      KSVC_AFFINITY_WAYS);
-		}
-		expect(there);
-		for (j = 0; j < 4; j++)
-			expect(check_bucket(before + j * KSVC_AFFINITY_WAYS,
-					    after + j * KSVC_AFFINITY_WAYS));
-		memcpy(before, after, sizeof(before));
-		shim_jiffies++;
-		if (i % 500 == 0) {
-			forget(kn, VIP, NULL);
-			buckets(kn, before, 4);
-		}
-	}
-	expect(evicted > 500);
-	net_free(kn);
-}
-
-static void forgetting(void)
-{
-	struct ksvc_net *kn = service_new();
-	const char *other = "10.96.0.2:80/tcp";
-	u64 owner = lookup(kn, VIP)->affinity_owner, others;
-	u32 i, one, two;
-
-	put(kn, 0, PUT, "b", other, ALL);
-	others = lookup(kn, other)->affinity_owner;
-	for (i = 0; i < 50; i++) {
-		char client[16];
-
-		snprintf(client, sizeof(client), "192.0.2.%u", i);
-		connected(kn, client, VIP);
-		connected(kn, client, other);
-	}
-	expect(count_records(kn, owner) == 50 && count_records(kn, others) == 50);
-	one = connected(kn, CLIENT, VIP);
-	two = connected(kn, "192.0.2.2", VIP);
-	forget(kn, VIP, CLIENT);
-	expect(count_records(kn, owner) == 49 && count_records(kn, others) == 50);
-	expect(connected(kn, "192.0.2.2", VIP) == two);
-	not_next(kn, one);
-	expect(connected(kn, CLIENT, VIP) != one);
-	forget(kn, VIP, "203.0.113.1");
-	expect(count_records(kn, owner) == 50);
-	forget(kn, VIP, NULL);
-	expect(!count_records(kn, owner) && count_records(kn, others) == 50);
-	net_free(kn);
-}
-
-/* The table: made with the first service that wants it, of the size wanted. */
-static void table(void)
-{
-	static const u32 sizes[][2] = {
-		{ 0, 2 }, { 16, 2 }, { 17, 4 }, { 1000, 128 }, { 1024, 128 }, { 1025, 256 },
-	};
-	static struct ksvc_record records[16384];
-	struct ksvc_net *kn = sticky_new(64);
-	u32 i, one;
-
-	features.affinity = 0;
-	put(kn, 0, PUT, "b", "10.96.0.2:80/tcp", ALL);
-	expect(!kn->affinity && !buckets(kn, records, 10));
-	features.affinity = 10;
-	put(kn, 0, PUT, "a", VIP, ALL);
-	expect(buckets(kn, records, 1000) == 8);
-	one = connected(kn, CLIENT, VIP);
-	mutex_lock(&kn->mutex);
-	expect(!ksvc_affinity_reserve(kn, 33) && !ksvc_affinity_reserve(kn, 64));
-	shim_fail_after = 1;
-	expect(ksvc_affinity_reserve(kn, 65) == -ENOMEM);
-	mutex_unlock(&kn->mutex);
-	expect(connected(kn, CLIENT, VIP) == one);
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		const struct ksvc_affinity *old = kn->affinity;
-
-		mutex_lock(&kn->mutex);
-		expect(!ksvc_affinity_reserve(kn, sizes[i][0]));
-		mutex_unlock(&kn->mutex);
-		expect(buckets(kn, records, 2048) == sizes[i][1]);
-		expect(count_records(kn, lookup(kn, VIP)->affinity_owner) == (kn->affinity == old));
-		connected(kn, CLIENT, VIP);
-	}
-	net_free(kn);
-}
-
-/* A packet that still has the version before, with an endpoint that is gone. */
-static void old_versions(void)
-{
-	struct ksvc_net *kn = service_new();
-	struct nf_conntrack_tuple tuple = tuple_of(CLIENT, VIP);
-	struct ksvc_decision d;
-	u32 i;
-
-	rcu_read_lock();
-	ksvc_match(kn, &tuple, NULL, &d);
-	del_endpoints(kn, 0, "a", "10.0.0.1:80");
-	expect(lookup(kn, VIP) != d.svc);
-	for (i = 0; i < 4 && ksvc_choose(kn, &d, &tuple, false)->addr.ip != htonl(0x0a000001); i++)
-		forget(kn, VIP, CLIENT);
-	expect(i < 4);
-	rcu_read_unlock();
-	expect(connected(kn, CLIENT, VIP) > 1);
-	net_free(kn);
-}
-
 const struct test affinity_tests[] = {
 	{ "A1 the same endpoint again, until the time is over", a1 },
 	{ "A1 records of long ago, and the longest time", long_ago },
@@ -589,10 +399,5 @@ const struct test affinity_tests[] = {
 	{ "A5 other changes leave records alone; off and on again does not", a5 },
 	{ "A6 the endpoint must be in the set in use", policies },
 	{ "affinity with every scheduler", schedulers },
-	{ "affinity: explain changes nothing", peek },
-	{ "affinity: in a full bucket the oldest makes room", eviction },
-	{ "affinity: one client is forgotten, or all", forgetting },
-	{ "affinity: the table and its sizes", table },
-	{ "affinity: records of a version that is gone", old_versions },
 	{}
 };
