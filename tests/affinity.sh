@@ -99,10 +99,10 @@ for i in 4 6; do
 	ctl set-service web --affinity 1000
 	check_eq "$f: and its records are gone (A5)" 0 "$(records web)"
 
-	ctl set-service web --affinity 2
+	ctl set-service web --affinity $((2 * KSVC_SLOW))
 	went "$tcp" >/dev/null
 	check_eq "$f: a short affinity leaves a record" 1 "$(records web)"
-	check "$f: for a short time" busywait 20 no_records_of web
+	check "$f: for a short time" busywait 30 no_records_of web
 	ctl del-service web
 	ctl del-service dns
 done

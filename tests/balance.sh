@@ -98,7 +98,7 @@ for i in 4 6; do
 	check "$f: the heaviest possible gets all when the other has weight 0" shares 0 1 0 \
 		"$(flows 15000 100 10 | endpoints)"
 	ctl set-service web --endpoint "$L${ep}2$R:8080@0"
-	check_match "$f: no endpoint but of weight 0 is none (F1)" 'reject \(no-endpoint\)' \
+	check_match "$f: no endpoint but of weight 0 is none (F1)" 'reject \(no-endpoint, rule F1\)' \
 		"$(ctl explain --from "$pod_addr" --to "$L${vip}10$R:80/udp")"
 
 	# The choice depends on the flow and on the endpoints, on nothing else.
