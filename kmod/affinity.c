@@ -132,6 +132,9 @@ u32 ksvc_affinity_choose(const struct ksvc_net *kn, const struct ksvc_svc *svc,
 	bool found;
 	u32 index;
 
+	/* Nothing orders the reads of the service and of its namespace's table. */
+	if (unlikely(!table))
+		return ksvc_schedule(svc, set, tuple, peek);
 	b = bucket_of(table, svc->affinity_owner, client);
 	spin_lock_bh(&b->lock);
 	r = find(b, svc->affinity_owner, family, client, &found);

@@ -79,7 +79,11 @@ static noinline unsigned int refuse_invalid(const struct ksvc_net *kn, struct sk
 	if (!find_connection(kn, &tuple, &ours) && tuple.dst.protonum == IPPROTO_TCP &&
 	    !is_reset(skb, state->pf))
 		ksvc_decide(kn, &tuple, in, true, &d);
-	if (d.verdict != KSVC_VERDICT_RESET) {
+	if (d.verdict == KSVC_VERDICT_DNAT) {
+		/* Maglev knows where to, but without conntrack nothing goes there. */
+		d.verdict = KSVC_VERDICT_RESET;
+		d.reason = KSVC_REASON_NO_CONNECTION;
+	} else if (d.verdict != KSVC_VERDICT_RESET && d.reason != KSVC_REASON_SOURCE_RANGE) {
 		if (!ours && !drops_all(kn, state, &tuple))
 			return NF_ACCEPT;
 		d.verdict = KSVC_VERDICT_DROP;

@@ -61,6 +61,15 @@ for i in 4 6; do
 			"$({ client "$pod" "$L$address$R:30081/tcp"; client "$node" "$L$address$R:30081/tcp"; } |
 				cut -d ' ' -f 2 | paste -sd ' ')"
 	done
+	if [ $i = 4 ]; then
+		check_eq 'IPv4: but not at a loopback address' '127.0.0.1:30081/tcp ECONNREFUSED' \
+			"$(client "$node" 127.0.0.1:30081/tcp)"
+		ctl set localhost-nodeports on
+		on "$node" sysctl -qw net.ipv4.conf.all.route_localnet=1
+		check_eq 'IPv4: with localhost-nodeports, at that too (M7)' '10.2.0.2:8080 10.2.0.1' \
+			"$(client "$node" 127.0.0.1:30081/tcp | awk '{ sub(/:.*/, "", $3); print $2, $3 }')"
+		ctl set localhost-nodeports off
+	fi
 	[ $i = 4 ] && other=10.1.0.20 || other=fd01::20
 	address "$pod" e0 "$other/24"
 	clients=$(client "$pod" -s "$pod_addr" -p 33333 "$L$pod_gw$R:30081/tcp" &
@@ -92,20 +101,22 @@ for i in 4 6; do
 done
 check_eq 'what was dropped is counted' 2 "$(reason invalid)"
 
-# --- all ports from 4096 on are node ports: 1,024 frontends a service, tcp
+# --- all ports from $first on are node ports: 1,024 frontends a service, tcp
+first=4096
+[ "${KSVC_KERNEL-}" != debug ] || first=49152
 ports=$(python3 -I -S -c '
-import json
+import json, sys
 print(json.dumps({"ksvc": 1, "services": [
     {"name": "ports%d" % first, "endpoints": [],
      "frontends": [{"address": "0.0.0.0:%d/tcp" % port, "class": "node-port"} for port in range(first, first + 1024)]}
-    for first in range(4096, 65536, 1024)]}))')
-check '61,440 node ports' ctl restore -f - <<<"$ports"
+    for first in range(int(sys.argv[1]), 65536, 1024)]}))' $first)
+check "$((65536 - first)) node ports" ctl restore -f - <<<"$ports"
 ctl set masquerade-all on
 ctl add-service web --vip 10.96.0.4:80/tcp --endpoint 10.2.0.2:8080
 client "$pod" -n 200 10.96.0.4:80/tcp >"$tmp/masqueraded"
 check_eq 'of 200 masqueraded connections all are there' 200 "$(grep -c '10\.2\.0\.2' "$tmp/masqueraded")"
 check_eq 'and none has a node port for its source' 0 \
-	"$(awk '{ sub(/.*:/, "", $3); n += $3 >= 4096 } END { print n + 0 }' "$tmp/masqueraded")"
+	"$(awk -v first=$first '{ sub(/.*:/, "", $3); n += $3 >= first } END { print n + 0 }' "$tmp/masqueraded")"
 ctl set masquerade-all off
 ctl flush
 

@@ -113,11 +113,14 @@ for i in 4 6; do
 	helper "$pod" raw.py "$pod_addr" "ack=$L${vip}1$R:80" "udp=$L${ep}2$R:9" >"$tmp/raw"
 	check_match "$f maglev: a segment of a connection from another node goes to its endpoint, which resets it" \
 		'^ack.* reset' "$(cat "$tmp/raw")"
-	check_eq "$f maglev: not the node" "$before $((total + 1))" "$(reason no-connection) $(total web)"
+	helper "$pod" raw.py -p 40500 "$pod_addr" "finack=$L${vip}1$R:80" "udp=$L${ep}2$R:9" >"$tmp/fin"
+	check_match "$f maglev: a FIN of one, which conntrack makes nothing of, is reset here" \
+		'^finack.* reset' "$(cat "$tmp/fin")"
+	check_eq "$f maglev: and only that" "$((before + 1)) $((total + 1))" "$(reason no-connection) $(total web)"
 	ctl set masquerade-all on
 	helper "$pod" raw.py -p 41000 "$pod_addr" "ack=$L${vip}1$R:80" "udp=$L${ep}2$R:9" >"$tmp/raw"
 	check_eq "$f maglev: of one that was masqueraded, no node knows the source" \
-		"$((before + 1)) $((total + 1))" "$(reason no-connection) $(total web)"
+		"$((before + 2)) $((total + 1))" "$(reason no-connection) $(total web)"
 	ctl set masquerade-all off
 	ctl del-service web
 done

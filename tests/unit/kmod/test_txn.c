@@ -453,6 +453,10 @@ static void reconciliation(void)
 		expect(n_sweeps == 1);
 		put(kn, 0, PUT, "a", services[i].frontends, ONE " " TWO);
 		expect(n_sweeps == 1);
+		/* what is not about endpoints */
+		features.scheduler = KSVC_SCHEDULER_RR;
+		put(kn, 0, PUT, "a", services[i].frontends, ONE " " TWO);
+		expect(n_sweeps == 1);
 		/* one goes; one takes the place of another; one comes */
 		put(kn, 0, PUT, "a", services[i].frontends, ONE);
 		expect(n_sweeps == 2);
@@ -462,9 +466,11 @@ static void reconciliation(void)
 		expect(n_sweeps == 4);
 		del_endpoints(kn, 0, "a", ONE);
 		expect(n_sweeps == 5);
+		put_endpoints(kn, 0, PUT, "a", TWO "@0");
+		expect(n_sweeps == 6);
 		/* C6: not of services that go */
 		del(kn, 0, "a");
-		expect(n_sweeps == 5);
+		expect(n_sweeps == 6);
 		net_free(kn);
 	}
 }
