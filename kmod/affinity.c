@@ -67,9 +67,10 @@ int ksvc_affinity_reserve(struct ksvc_net *kn, u32 entries)
 	return 0;
 }
 
+/* Under ksvc_net::mutex; no packet comes any more. */
 void ksvc_affinity_exit(struct ksvc_net *kn)
 {
-	kvfree(rcu_dereference_protected(kn->affinity, true));
+	kvfree(table_of(kn));
 }
 
 static struct bucket *bucket_of(struct ksvc_affinity *table, u64 owner,
@@ -83,7 +84,8 @@ static struct bucket *bucket_of(struct ksvc_affinity *table, u64 owner,
 	return &table->buckets[hsiphash(&what, sizeof(what), &hash_key) & table->mask];
 }
 
-static bool is_of(const struct ksvc_record *r, u64 owner, u8 family, const union nf_inet_addr *client)
+static bool is_of(const struct ksvc_record *r, u64 owner, u8 family,
+		  const union nf_inet_addr *client)
 {
 	return r->owner == owner && r->family == family && nf_inet_addr_cmp(&r->client, client);
 }

@@ -535,9 +535,9 @@ void ksvc_config_exit(struct ksvc_net *kn)
 	struct ksvc_ident *ident;
 	unsigned long id;
 
+	mutex_lock(&kn->mutex);
 	ksvc_affinity_exit(kn);
 	kfree(kn->node_ports);
-	mutex_lock(&kn->mutex);
 	list_for_each_entry_safe(txn, next, &kn->txns, list)
 		ksvc_txn_free(txn);
 	if (live_table(kn))

@@ -2,8 +2,9 @@
 /*
  * What the first packet of a connection gets: a function of the tables, its
  * original tuple, the interface it came from (NULL: made on the node) and the
- * node's addresses. The hooks and explain both ask here, and nothing else
- * decides. (What schedulers and affinity remember is theirs.) Rule numbers are those of docs/design.md.
+ * node's addresses. (What schedulers and affinity remember is theirs.) The
+ * hooks and explain both ask here, and nothing else decides. Rule numbers are
+ * those of docs/design.md.
  */
 #include "ksvc.h"
 
@@ -246,9 +247,9 @@ const struct ksvc_endpoint *ksvc_choose(const struct ksvc_net *kn,
 }
 
 static void choose(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
-		   const char *in, struct ksvc_decision *d)
+		   const char *in, bool peek, struct ksvc_decision *d)
 {
-	d->endpoint = ksvc_choose(kn, d, tuple, false);
+	d->endpoint = ksvc_choose(kn, d, tuple, peek);
 	d->masquerade = ksvc_masquerade(kn, tuple, in, d, d->endpoint);
 }
 
@@ -262,7 +263,7 @@ static void decide_stray(const struct ksvc_net *kn, const struct nf_conntrack_tu
 		return;
 	if (d->verdict == KSVC_VERDICT_DNAT &&
 	    d->svc->features.scheduler == KSVC_SCHEDULER_MAGLEV) {
-		choose(kn, tuple, in, d);
+		choose(kn, tuple, in, true, d);		/* A4: no new connection */
 		if (!d->masquerade)
 			return;
 	}
@@ -278,5 +279,5 @@ void ksvc_decide(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tup
 	if (unlikely(stray))
 		decide_stray(kn, tuple, in, d);
 	else if (d->verdict == KSVC_VERDICT_DNAT)
-		choose(kn, tuple, in, d);
+		choose(kn, tuple, in, false, d);
 }

@@ -253,7 +253,7 @@ struct ksvc_settings {
 	struct ksvc_ifname *pod_interfaces;
 	u32 n_pod_interfaces;
 	bool detector[KSVC_FAMILIES];		/* pods can be told apart */
-	bool nodeport_list[KSVC_FAMILIES];	/* has entries of the family */
+	bool nodeport_list[KSVC_FAMILIES];	/* not all addresses of the family */
 	bool masquerade_all;
 	bool localhost_nodeports;
 	bool drop_invalid;

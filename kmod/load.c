@@ -36,7 +36,7 @@ static void untrack(struct nf_conn *ct)
 	if (svc)
 		ep = ksvc_svc_by_slot(svc, t->slot, t->born);
 	if (ep && ep->load)
-		atomic_dec(&ep->load->active);
+		atomic_dec_if_positive(&ep->load->active);	/* lc may have begun since */
 unlock:
 	rcu_read_unlock();
 }

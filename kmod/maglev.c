@@ -36,7 +36,7 @@ u32 ksvc_maglev_size(u32 wanted, u32 n)
 	u32 i;
 
 	for (i = 0; !wanted && i < ARRAY_SIZE(sizes) - 1; i++)
-		if (sizes[i] / 100 >= n)
+		if (sizes[i] / 600 >= n)
 			break;
 	return wanted ?: sizes[i];
 }

@@ -24,10 +24,40 @@ static int prepare_alias(struct ksvc_set *set, const struct ksvc_endpoint *ep)
 	return set->alias ? ksvc_alias_fill(set->alias, ep, set->n) : -ENOMEM;
 }
 
-/* A turn is a place in the sum of the weights. One stride from turn to turn, of
- * about the golden section and without a common divisor, visits each place
- * once in a round and keeps those of one endpoint apart.
+/* How unevenly turns of that stride lie in a round: the largest number in the
+ * continued fraction of both; U32_MAX with a common divisor.
  */
+static u32 unevenness(u32 sum, u32 stride)
+{
+	u32 most = 0, rest;
+
+	for (; stride; sum = stride, stride = rest) {
+		most = max(most, sum / stride);
+		rest = sum % stride;
+	}
+	return sum == 1 ? most : U32_MAX;
+}
+
+/* Without a common divisor, turns visit each place of a round once; near the
+ * golden section, those that follow each other are far apart.
+ */
+static u32 find_stride(u32 sum)
+{
+	u32 stride = max_t(u32, 1, ((u64)sum * 0x9e3779b9) >> 32);
+	u32 least = U32_MAX, best = 1, i;
+
+	for (i = 0; least > 3 && i < 64 && stride <= sum; i++, stride++) {
+		u32 now = unevenness(sum, stride);
+
+		if (now >= least)
+			continue;
+		least = now;
+		best = stride;
+	}
+	return best;
+}
+
+/* A turn is a place in the sum of the weights, one stride after the last. */
 static int prepare_wrr(struct ksvc_set *set, const struct ksvc_endpoint *ep)
 {
 	u32 divisor = 0, sum = 0, i;
@@ -42,9 +72,7 @@ static int prepare_wrr(struct ksvc_set *set, const struct ksvc_endpoint *ep)
 		set->sums[i] = sum;
 	}
 	set->size = sum;
-	set->stride = max_t(u32, 1, ((u64)sum * 0x9e3779b9) >> 32);
-	while (gcd(set->stride, sum) != 1)
-		set->stride++;
+	set->stride = find_stride(sum);
 	return 0;
 }
 

@@ -62,14 +62,33 @@ static void settings_rcu(struct rcu_head *head)
 	ksvc_settings_free(container_of(head, struct ksvc_settings, rcu));
 }
 
-static void find_families(const struct ksvc_list *list, bool *families, bool without)
+/* Families in which pods can be told. */
+static void find_detectors(struct ksvc_settings *settings)
 {
+	const struct ksvc_list *list = settings->cluster_cidrs;
+	bool interfaces = settings->n_pod_interfaces;
 	u32 i;
 
-	families[KSVC_V4] = without;
-	families[KSVC_V6] = without;
+	settings->detector[KSVC_V4] = interfaces;
+	settings->detector[KSVC_V6] = interfaces;
 	for (i = 0; list && i < list->n; i++)
-		families[ksvc_family_index(list->prefixes[i].family)] = true;
+		settings->detector[ksvc_family_index(list->prefixes[i].family)] = true;
+}
+
+/* Families whose node port addresses are listed: a zero prefix is as no list (M6). */
+static void find_listed(struct ksvc_settings *settings)
+{
+	const struct ksvc_list *list = settings->nodeport_addresses;
+	bool all[KSVC_FAMILIES] = {};
+	u32 i;
+
+	memset(settings->nodeport_list, 0, sizeof(settings->nodeport_list));
+	for (i = 0; list && i < list->n; i++) {
+		unsigned int family = ksvc_family_index(list->prefixes[i].family);
+
+		all[family] |= !list->prefixes[i].length;
+		settings->nodeport_list[family] = !all[family];
+	}
 }
 
 /* Takes over settings; the old ones go after a grace period. */
@@ -77,8 +96,8 @@ void ksvc_settings_publish(struct ksvc_net *kn, struct ksvc_settings *settings)
 {
 	struct ksvc_settings *old;
 
-	find_families(settings->cluster_cidrs, settings->detector, settings->n_pod_interfaces);
-	find_families(settings->nodeport_addresses, settings->nodeport_list, false);
+	find_detectors(settings);
+	find_listed(settings);
 	old = rcu_replace_pointer(kn->settings, settings, lockdep_is_held(&kn->mutex));
 	kn->generation++;
 	ksvc_nl_notify_commit(kn, 0);

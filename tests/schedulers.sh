@@ -89,6 +89,16 @@ for i in 4 6; do
 	hold "$pod" "$L${vip}1$R:80/tcp" "$L${vip}1$R:80/tcp" "$L${vip}1$R:80/tcp" "$L${vip}1$R:80/tcp" \
 		"$L${vip}1$R:80/tcp" "$L${vip}1$R:80/tcp"
 	check_eq "$f lc: relative to the weights" "$(expected 1 1 4)" "$(live web)"
+	ctl set-service web --scheduler random
+	ctl set-service web --scheduler lc
+	check_eq "$f lc: begun anew, it knows of none" '' "$(live web)"
+	ip netns exec "$node" conntrack -F 2>/dev/null
+	client "$pod" -n 6 "$L${vip}1$R:80/tcp" >"$tmp/anew"
+	check_eq "$f lc: the end of those from before does not count" 6 "$(grep -c 8080 "$tmp/anew")"
+	check "$f lc: nor do they leave less than nothing" busywait 10 live_is ''
+	release
+	hold "$pod" "$L${vip}1$R:80/tcp" "$L${vip}1$R:80/tcp" "$L${vip}1$R:80/tcp"
+	check_match "$f lc: what is held now does" '=' "$(live web)"
 	ip netns exec "$node" conntrack -F 2>/dev/null
 	check "$f lc: entries that go take their load along" busywait 10 live_is ''
 	release

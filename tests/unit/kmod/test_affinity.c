@@ -285,6 +285,31 @@ static void a4(void)
 	net_free(kn);
 }
 
+/* A segment that opens no connection leaves no record, whatever becomes of it. */
+static void a4_strays(void)
+{
+	static const struct {
+		const char *cluster_cidrs;
+		u8 verdict;
+	} cases[] = {
+		{ NULL, KSVC_VERDICT_DNAT },
+		{ "10.244.0.0/16", KSVC_VERDICT_RESET },	/* would be masqueraded */
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct ksvc_net *kn = sticky_new(1024);
+
+		features.scheduler = KSVC_SCHEDULER_MAGLEV;
+		put(kn, 0, PUT, "a", VIP, ALL);
+		set(kn, (struct setting){ .cluster_cidrs = cases[i].cluster_cidrs });
+		stray = true;
+		expect(decide(kn, CLIENT, VIP, "eth0").verdict == cases[i].verdict);
+		expect(!count_records(kn, ksvc_find(kn, "a")->svc->affinity_owner));
+		net_free(kn);
+	}
+}
+
 static void a5(void)
 {
 	struct ksvc_net *kn = service_new();
@@ -396,6 +421,7 @@ const struct test affinity_tests[] = {
 	{ "A3 an endpoint that goes takes its records along", a3 },
 	{ "A3 nobody inherits them", a3_cells },
 	{ "A4 every new connection renews the record, a look does not", a4 },
+	{ "A4 a stray segment is no connection", a4_strays },
 	{ "A5 other changes leave records alone; off and on again does not", a5 },
 	{ "A6 the endpoint must be in the set in use", policies },
 	{ "affinity with every scheduler", schedulers },

@@ -155,7 +155,7 @@ static double check_rounds(const u16 *weights, u32 n, u32 start)
 /* Of the endpoint with that share of turns the longest wait for the next one is
  * at most this many times the average.
  */
-#define LONGEST_WAIT	9
+#define LONGEST_WAIT	3
 
 static void wrr(void)
 {
