@@ -102,8 +102,7 @@ done
 check_eq 'what was dropped is counted' 2 "$(reason invalid)"
 
 # --- all ports from $first on are node ports: 1,024 frontends a service, tcp
-first=4096
-[ "${KSVC_KERNEL-}" != debug ] || first=49152
+first=49152
 ports=$(python3 -I -S -c '
 import json, sys
 print(json.dumps({"ksvc": 1, "services": [
