@@ -115,7 +115,7 @@ ctl add-service web --vip 10.96.0.4:80/tcp --endpoint 10.2.0.2:8080
 client "$pod" -n 200 10.96.0.4:80/tcp >"$tmp/masqueraded"
 check_eq 'of 200 masqueraded connections all are there' 200 "$(grep -c '10\.2\.0\.2' "$tmp/masqueraded")"
 check_eq 'and none has a node port for its source' 0 \
-	"$(awk -v first=$first '{ sub(/.*:/, "", $3); n += $3 >= first } END { print n + 0 }' "$tmp/masqueraded")"
+	"$(awk -v first=$first '{ sub(/.*:/, "", $3); n += $3 + 0 >= first } END { print n + 0 }' "$tmp/masqueraded")"
 ctl set masquerade-all off
 ctl flush
 
