@@ -15,7 +15,7 @@ struct apply_args {
 	bool dry_run, prune;
 	struct k8s_node node;
 	struct k8s objects;
-	struct model desired;
+	struct model desired;		/* borrowed from the objects */
 };
 
 static void add_node_ip(struct k8s_node *node, const struct addr *ip)
@@ -106,8 +106,12 @@ static int read_objects(struct apply_args *args, struct err *e)
 		find_node_ips(&args->node);
 	for (size_t i = 0; i < args->n_files && !err; i++)
 		err = input_read(args->files[i], add_document, k, e);
-	if (!err)
-		err = k8s_compile(k, &args->node, &args->desired, e);
+	if (!err) {
+		k->node = &args->node;
+		k8s_update(k);
+		k8s_warn_of_orphans(k);
+		k8s_wanted(k, &args->desired);
+	}
 	for (size_t i = 0; !err && global.verbose && i < k->notes.n; i++)
 		warn_user(k->notes.list[i]);
 	for (size_t i = 0; !err && i < k->warnings.n; i++)
@@ -211,7 +215,7 @@ int cmd_apply(int argc, char **argv)
 	}
 	free(args.files);
 	free(args.node.ips.list);
-	model_free(&args.desired);
+	free(args.desired.services);
 	k8s_free(&args.objects);
 	return status;
 }

@@ -17,47 +17,6 @@ struct candidates {
 	size_t n;
 };
 
-/* By Service; those of none come first. */
-static int slice_service_cmp(const void *a, const void *b)
-{
-	const struct k8s_slice *x = a, *y = b;
-	int r;
-
-	if (!x->service || !y->service)
-		return !!x->service - !!y->service;
-	r = strcmp(x->ns, y->ns);
-	return r ? r : strcmp(x->service, y->service);
-}
-
-void k8s_sort_slices(struct k8s *k)
-{
-	if (k->n_slices)
-		qsort(k->slices, k->n_slices, sizeof(*k->slices), slice_service_cmp);
-}
-
-/* The slices of a Service are in a row; returns the first. */
-static size_t first_slice(const struct k8s *k, const struct k8s_service *s)
-{
-	const struct k8s_slice key = { .ns = s->ns, .service = s->name };
-	size_t low = 0, high = k->n_slices;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (slice_service_cmp(&k->slices[mid], &key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static bool slice_is_of(const struct k8s_slice *slice, const struct k8s_service *s)
-{
-	return slice->service && !strcmp(slice->ns, s->ns) &&
-	       !strcmp(slice->service, s->name);
-}
-
 static void add_candidates(struct candidates *list, const struct k8s_slice *slice,
 			   uint16_t port, const struct k8s_node *node)
 {
@@ -76,6 +35,11 @@ static void add_candidates(struct candidates *list, const struct k8s_slice *slic
 	}
 }
 
+static int text_cmp(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "");
+}
+
 /*
  * E4: of duplicates the one that does not terminate comes first. The rest makes
  * the same input give the same result.
@@ -91,7 +55,13 @@ static int candidate_cmp(const void *a, const void *b)
 		r = y->ep->ready - x->ep->ready;
 	if (!r)
 		r = (x->key.weight < y->key.weight) - (x->key.weight > y->key.weight);
-	return r;
+	if (!r)
+		r = y->local - x->local;
+	if (!r)
+		r = y->ep->serving - x->ep->serving;
+	if (!r)
+		r = text_cmp(x->ep->node_hints, y->ep->node_hints);
+	return r ? r : text_cmp(x->ep->zone_hints, y->ep->zone_hints);
 }
 
 static void unify(struct candidates *list)
@@ -108,18 +78,17 @@ static void unify(struct candidates *list)
 }
 
 /* S3, S4, E1, E2: the union of the slices of one family. */
-static void collect(struct candidates *list, const struct k8s *k,
-		    const struct k8s_service *s, const struct k8s_port *port,
-		    uint16_t family, const struct k8s_node *node)
+static void collect(struct candidates *list, const struct k8s_entry *entry,
+		    const struct k8s_port *port, uint16_t family,
+		    const struct k8s_node *node)
 {
-	for (size_t i = first_slice(k, s); i < k->n_slices &&
-	     slice_is_of(&k->slices[i], s); i++) {
-		const struct k8s_slice *slice = &k->slices[i];
+	for (size_t i = 0; i < entry->n_slices; i++) {
+		const struct k8s_slice *slice = entry->slices[i];
 
 		if (slice->family != family)
 			continue;
 		for (size_t j = 0; j < slice->n_ports; j++)
-			if (!strcmp(slice->ports[j].name, port->name) &&
+			if (slice->ports[j].name == port->name &&
 			    slice->ports[j].protocol == port->protocol)
 				add_candidates(list, slice, slice->ports[j].port, node);
 	}
@@ -131,28 +100,27 @@ static bool is_draining(const struct k8s_endpoint *ep)
 	return !ep->ready && ep->serving && ep->terminating;
 }
 
-static bool hints_name(const json_t *hints, const char *name)
+static bool hints_name(const char *hints, const char *name)
 {
-	json_t *hint;
-	size_t i;
+	size_t n = strlen(name);
 
-	json_array_foreach((json_t *)hints, i, hint)
-		if (!strcmp(json_string_value(json_object_get(hint, "name")), name))
+	for (; *hints; hints = strchr(hints, '\n') + 1)
+		if (!strncmp(hints, name, n) && hints[n] == '\n')
 			return true;
 	return false;
 }
 
-static const json_t *node_hints(const struct k8s_endpoint *ep)
+static const char *node_hints(const struct k8s_endpoint *ep)
 {
 	return ep->node_hints;
 }
 
-static const json_t *zone_hints(const struct k8s_endpoint *ep)
+static const char *zone_hints(const struct k8s_endpoint *ep)
 {
 	return ep->zone_hints;
 }
 
-typedef const json_t *(*hints_fn)(const struct k8s_endpoint *ep);
+typedef const char *(*hints_fn)(const struct k8s_endpoint *ep);
 
 /* T1 to T4 for one kind: every ready endpoint has hints, and one names name. */
 static bool hints_count(const struct candidates *list, hints_fn hints, const char *name)
@@ -213,13 +181,12 @@ static uint32_t candidate_flags(const struct candidate *c)
 	       (c->ep->serving ? 0 : KSVC_ENDPOINT_FLAGS_NOT_SERVING);
 }
 
-void k8s_add_endpoints(const struct k8s *k, const struct k8s_service *s,
-		       const struct k8s_port *port, uint16_t family,
-		       const struct k8s_node *node, struct service *to)
+void k8s_add_endpoints(const struct k8s_entry *entry, const struct k8s_port *port,
+		       uint16_t family, const struct k8s_node *node, struct service *to)
 {
 	struct candidates list = {};
 
-	collect(&list, k, s, port, family, node);
+	collect(&list, entry, port, family, node);
 	choose_sets(&list, node);
 	for (size_t i = 0; i < list.n; i++) {
 		struct endpoint ep = list.c[i].key;
@@ -231,4 +198,23 @@ void k8s_add_endpoints(const struct k8s *k, const struct k8s_service *s,
 		service_add_endpoint(to, &ep);
 	}
 	free(list.c);
+}
+
+/* H3: over all ports, and each address once. */
+unsigned int k8s_local_ready(const struct k8s_entry *entry, uint16_t family,
+			     const struct k8s_node *node)
+{
+	struct candidates list = {};
+	unsigned int n = 0;
+
+	if (!entry->service || !entry->service->health_port)
+		return 0;
+	for (size_t i = 0; i < entry->n_slices; i++)
+		if (entry->slices[i]->family == family && entry->slices[i]->n_ports)
+			add_candidates(&list, entry->slices[i], 0, node);
+	unify(&list);
+	for (size_t i = 0; i < list.n; i++)
+		n += list.c[i].local && list.c[i].ep->ready;
+	free(list.c);
+	return n;
 }

@@ -52,43 +52,22 @@ void k8s_warn_field(struct k8s *k, const struct jread *r, const char *key,
 	k8s_warn(k, "%s", e.text);
 }
 
-static void free_texts(struct k8s_texts *list)
+void k8s_texts_clear(struct k8s_texts *list)
 {
 	for (size_t i = 0; i < list->n; i++)
 		free(list->list[i]);
 	free(list->list);
+	memset(list, 0, sizeof(*list));
 }
 
-void k8s_free(struct k8s *k)
-{
-	for (size_t i = 0; i < k->n_services; i++) {
-		struct k8s_service *s = &k->services[i];
-
-		free(s->ports);
-		free(s->external_ips.list);
-		free(s->lb_ips.list);
-		service_free(&s->options);
-	}
-	for (size_t i = 0; i < k->n_slices; i++) {
-		free(k->slices[i].ports);
-		free(k->slices[i].endpoints);
-	}
-	for (size_t i = 0; i < k->n_documents; i++)
-		json_decref(k->documents[i]);
-	free_texts(&k->notes);
-	free_texts(&k->warnings);
-	free(k->services);
-	free(k->slices);
-	free(k->documents);
-	memset(k, 0, sizeof(*k));
-}
-
-static int read_port(struct jread *r, const json_t *o, bool slice, struct k8s_port *p)
+/* *name is not interned yet. */
+static int read_port(struct jread *r, const json_t *o, bool slice, const char **name,
+		     struct k8s_port *p)
 {
 	const char *protocol;
 	long port = 0, node_port = 0;
 
-	if (jread_string(r, o, "name", &p->name) ||
+	if (jread_string(r, o, "name", name) ||
 	    jread_int(r, o, "port", slice ? 0 : 1, 65535, &port) ||
 	    jread_string(r, o, "protocol", &protocol) ||
 	    (!slice && jread_int(r, o, "nodePort", 0, 65535, &node_port)))
@@ -118,20 +97,20 @@ int k8s_read_ports(struct jread *r, const json_t *o, bool slice,
 		return jread_fail(r, "ports", "has more than %d entries", MAX_PORTS);
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		struct k8s_port p = {};
+		const char *name;
 		int err;
 
 		jread_push(r, "ports", i);
 		err = jread_element(r, array, i, JSON_OBJECT, &item);
 		if (!err)
-			err = read_port(r, item, slice, &p);
+			err = read_port(r, item, slice, &name, &p);
 		jread_pop(r);
 		if (err)
 			return -1;
 		/* E2, and the default of a Service's port. */
-		if (slice && (!p.name || !p.port))
+		if (slice && (!name || !p.port))
 			continue;
-		if (!p.name)
-			p.name = "";
+		p.name = intern(name ? name : "");
 		xgrow(ports, *n, sizeof(p));
 		(*ports)[(*n)++] = p;
 	}
@@ -162,6 +141,7 @@ int k8s_read_meta(struct jread *r, const json_t *root, const char *kind,
 	jread_push(r, "metadata", JREAD_NO_INDEX);
 	if (jread_string(r, o, "name", &meta->name) ||
 	    jread_string(r, o, "namespace", &meta->ns) ||
+	    jread_string(r, o, "resourceVersion", &meta->version) ||
 	    jread_get(r, o, "labels", JSON_OBJECT, &meta->labels) ||
 	    jread_get(r, o, "annotations", JSON_OBJECT, &meta->annotations))
 		return -1;
@@ -195,10 +175,10 @@ struct list {
 	const char *kind, *version;	/* NULL: they say themselves */
 };
 
-static int add_object(struct k8s *k, struct jread *r, json_t *root,
+static int add_object(struct k8s *k, struct jread *r, const json_t *root,
 		      const struct list *list);
 
-static int add_items(struct k8s *k, struct jread *r, json_t *root,
+static int add_items(struct k8s *k, struct jread *r, const json_t *root,
 		     const char *kind, const char *version)
 {
 	const struct list list = { .kind = kind, .version = version };
@@ -215,14 +195,14 @@ static int add_items(struct k8s *k, struct jread *r, json_t *root,
 		err = jread_element(r, items, i, JSON_OBJECT, &item);
 		if (!err)
 			err = add_object(k, r, item, &list);
-		if (err)
+		if (err < 0)
 			return -1;
 		jread_pop(r);
 	}
 	return 0;
 }
 
-static int add_other(struct k8s *k, struct jread *r, json_t *root,
+static int add_other(struct k8s *k, struct jread *r, const json_t *root,
 		     const char *kind, const char *version)
 {
 	const json_t *name = json_object_get(json_object_get(root, "metadata"), "name");
@@ -236,7 +216,14 @@ static int add_other(struct k8s *k, struct jread *r, json_t *root,
 	return 0;
 }
 
-static int add_object(struct k8s *k, struct jread *r, json_t *root,
+static int add_new(struct k8s *k, enum k8s_kind kind, struct jread *r, const json_t *root)
+{
+	int new = k8s_put_read(k, kind, r, root);
+
+	return new ? new : jread_fail(r, NULL, "is given twice");
+}
+
+static int add_object(struct k8s *k, struct jread *r, const json_t *root,
 		      const struct list *list)
 {
 	const char *kind, *version;
@@ -252,9 +239,9 @@ static int add_object(struct k8s *k, struct jread *r, json_t *root,
 		return jread_fail(r, kind ? "apiVersion" : "kind",
 				  "is missing: not a Kubernetes object");
 	if (!strcmp(version, "v1") && !strcmp(kind, "Service"))
-		return k8s_read_service(k, r, root);
+		return add_new(k, K8S_SERVICE, r, root);
 	if (!strcmp(version, "discovery.k8s.io/v1") && !strcmp(kind, "EndpointSlice"))
-		return k8s_read_slice(k, r, root);
+		return add_new(k, K8S_SLICE, r, root);
 	if (!list && !strcmp(version, "v1") && !strcmp(kind, "List"))
 		return add_items(k, r, root, NULL, NULL);
 	if (!list && !strcmp(version, "v1") && !strcmp(kind, "ServiceList"))
@@ -265,13 +252,11 @@ static int add_object(struct k8s *k, struct jread *r, json_t *root,
 	return add_other(k, r, root, kind, version);
 }
 
-int k8s_add(struct k8s *k, json_t *root, struct err *e)
+int k8s_add(struct k8s *k, const json_t *root, struct err *e)
 {
 	struct jread r = { .e = e };
 
 	if (!json_is_object(root))
 		return err_set(e, "not a Kubernetes object");
-	xgrow(&k->documents, k->n_documents, sizeof(*k->documents));
-	k->documents[k->n_documents++] = json_incref(root);
-	return add_object(k, &r, root, NULL);
+	return add_object(k, &r, root, NULL) < 0 ? -1 : 0;
 }

@@ -8,6 +8,7 @@
 /* Between the files that read objects. All return 0, or -1 with the error set. */
 struct k8s_meta {
 	const char *ns, *name;
+	const char *version;		/* or NULL */
 	json_t *labels, *annotations;
 };
 
@@ -27,8 +28,14 @@ const char *k8s_annotation(struct k8s *k, struct jread *r, const struct k8s_meta
 void k8s_warn_field(struct k8s *k, const struct jread *r, const char *key,
 		    const char *fmt, ...) __printf(4, 5);
 
-/* k8s_service.c, k8s_slice.c */
-int k8s_read_service(struct k8s *k, struct jread *r, const json_t *root);
-int k8s_read_slice(struct k8s *k, struct jread *r, const json_t *root);
+/* k8s_service.c, k8s_slice.c: fill s, which is zero and to be freed by the caller. */
+int k8s_read_service(struct k8s *k, struct jread *r, const json_t *root,
+		     const struct k8s_meta *meta, struct k8s_service *s);
+int k8s_read_slice(struct k8s *k, struct jread *r, const json_t *root,
+		   const struct k8s_meta *meta, struct k8s_slice *s,
+		   const char **service);
+
+/* k8s_store.c: k8s_put() of what the reader has come to. */
+int k8s_put_read(struct k8s *k, enum k8s_kind kind, struct jread *r, const json_t *root);
 
 #endif

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* JSON to Services; everything that can be malformed. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "k8s_read.h"
 
 #define LABEL_PROXY_NAME	"service.kubernetes.io/service-proxy-name"
 #define ANNOTATION_SCHEDULER	"ksvc.io/scheduler"
+#define ANNOTATION_MAGLEV_SIZE	"ksvc.io/maglev-size"
 #define ANNOTATION_ON_REMOVE	"ksvc.io/on-remove"
 #define DEFAULT_TIMEOUT		10800
 
@@ -229,45 +231,91 @@ static int read_spec(struct k8s *k, struct jread *r, const json_t *root, const j
 	return 0;
 }
 
-static void read_option(struct k8s *k, struct jread *r, const struct k8s_meta *meta,
+/* As the kernel wants it: every stride must reach every slot. */
+static bool is_prime(uint32_t n)
+{
+	for (uint32_t i = 2; i * i <= n; i++)
+		if (!(n % i))
+			return false;
+	return n > 1;
+}
+
+static int parse_annotation(struct k8s_service *s, enum service_option o, const char *text,
+			    struct err *e)
+{
+	if (option_parse(&s->options, o, text, e))
+		return -1;
+	if (o != OPTION_MAGLEV_SIZE || !s->options.maglev_size ||
+	    is_prime(s->options.maglev_size))
+		return 0;
+	s->options.maglev_size = 0;
+	return err_set(e, "must be a prime number, not %.40s", text);
+}
+
+static bool read_option(struct k8s *k, struct jread *r, const struct k8s_meta *meta,
 			const char *key, enum service_option o, struct k8s_service *s)
 {
 	const char *text = k8s_annotation(k, r, meta, key);
-	char buf[OPTION_STRLEN];
 	struct err e;
 
-	if (!text || !option_parse(&s->options, o, text, &e))
-		return;
+	if (!text)
+		return false;
+	if (!parse_annotation(s, o, text, &e))
+		return true;
 	jread_push(r, "metadata.annotations", JREAD_NO_INDEX);
-	k8s_warn_field(k, r, key, "%s; %s is used", e.text, option_format(&s->options, o, buf));
+	k8s_warn_field(k, r, key, "%s; left out", e.text);
 	jread_pop(r);
+	return false;
 }
 
-int k8s_read_service(struct k8s *k, struct jread *r, const json_t *root)
+/* H1 */
+static int read_health_port(struct jread *r, const json_t *spec, struct k8s_service *s)
 {
-	struct k8s_service *s;
-	struct k8s_meta meta;
+	const char *type;
+	long port = 0;
+
+	if (jread_string(r, spec, "type", &type) ||
+	    jread_int(r, spec, "healthCheckNodePort", 0, 65535, &port))
+		return -1;
+	if (type && !strcmp(type, "LoadBalancer") &&
+	    option_get(&s->options, OPTION_EXTERNAL_POLICY))
+		s->health_port = port;
+	return 0;
+}
+
+int k8s_read_service(struct k8s *k, struct jread *r, const json_t *root,
+		     const struct k8s_meta *meta, struct k8s_service *s)
+{
 	json_t *spec;
 
-	if (k8s_read_meta(r, root, "Service", &meta) ||
-	    jread_get(r, root, "spec", JSON_OBJECT, &spec))
+	if (jread_get(r, root, "spec", JSON_OBJECT, &spec))
 		return -1;
 	if (!spec)
 		return jread_fail(r, "spec", "is missing");
-	xgrow(&k->services, k->n_services, sizeof(*s));
-	s = &k->services[k->n_services++];
-	memset(s, 0, sizeof(*s));
-	s->ns = meta.ns;
-	s->name = meta.name;
-	if (json_object_get(meta.labels, LABEL_PROXY_NAME)) {
+	if (json_object_get(meta->labels, LABEL_PROXY_NAME)) {
 		s->skipped = "another proxy serves it";		/* S2 */
 		return 0;
 	}
-	read_option(k, r, &meta, ANNOTATION_SCHEDULER, OPTION_SCHEDULER, s);
-	read_option(k, r, &meta, ANNOTATION_ON_REMOVE, OPTION_ON_REMOVE, s);
+	s->has_scheduler = read_option(k, r, meta, ANNOTATION_SCHEDULER, OPTION_SCHEDULER, s);
+	read_option(k, r, meta, ANNOTATION_MAGLEV_SIZE, OPTION_MAGLEV_SIZE, s);
+	read_option(k, r, meta, ANNOTATION_ON_REMOVE, OPTION_ON_REMOVE, s);
 	jread_push(r, "spec", JREAD_NO_INDEX);
-	if (read_spec(k, r, root, spec, s))
+	if (read_spec(k, r, root, spec, s) || read_health_port(r, spec, s))
 		return -1;
 	jread_pop(r);
 	return 0;
+}
+
+void k8s_service_free(struct k8s_service *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_ports; i++)
+		intern_put(s->ports[i].name);
+	free(s->ports);
+	free(s->external_ips.list);
+	free(s->lb_ips.list);
+	service_free(&s->options);
+	intern_put(s->version);
+	free(s);
 }

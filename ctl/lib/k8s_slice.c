@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* JSON to EndpointSlices; everything that can be malformed. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "k8s_read.h"
@@ -7,6 +8,7 @@
 #define LABEL_HEADLESS		"service.kubernetes.io/headless"
 #define LABEL_SERVICE_NAME	"kubernetes.io/service-name"
 #define ANNOTATION_WEIGHT	"ksvc.io/weight"
+#define MAX_HINTS		256
 
 static int read_conditions(struct jread *r, const json_t *o, struct k8s_endpoint *ep)
 {
@@ -26,15 +28,19 @@ static int read_conditions(struct jread *r, const json_t *o, struct k8s_endpoint
 	return err ? -1 : 0;
 }
 
+/* The names of one kind, each followed by a newline, or NULL. */
 static int read_hint(struct jread *r, const json_t *hints, const char *key,
-		     const json_t **list)
+		     const char **list)
 {
-	const char *name;
+	char *names = NULL, *longer;
 	json_t *array, *item;
+	const char *name;
 	int err = 0;
 
 	if (jread_get(r, hints, key, JSON_ARRAY, &array))
 		return -1;
+	if (json_array_size(array) > MAX_HINTS)
+		return jread_fail(r, key, "has more than %d entries", MAX_HINTS);
 	for (size_t i = 0; i < json_array_size(array) && !err; i++) {
 		jread_push(r, key, i);
 		err = jread_element(r, array, i, JSON_OBJECT, &item) ||
@@ -42,8 +48,15 @@ static int read_hint(struct jread *r, const json_t *hints, const char *key,
 		if (!err && !name)
 			err = jread_fail(r, "name", "is missing");
 		jread_pop(r);
+		if (err)
+			break;
+		longer = xasprintf("%s%s\n", names ? names : "", name);
+		free(names);
+		names = longer;
 	}
-	*list = json_array_size(array) ? array : NULL;
+	if (!err)
+		*list = intern(names);
+	free(names);
 	return err ? -1 : 0;
 }
 
@@ -65,14 +78,14 @@ static int read_hints(struct jread *r, const json_t *o, struct k8s_endpoint *ep)
 static int read_endpoint(struct jread *r, const json_t *o, uint16_t family,
 			 struct k8s_endpoint *ep)
 {
+	const char *text, *node;
 	json_t *addresses;
-	const char *text;
 
-	memset(ep, 0, sizeof(*ep));
 	if (jread_get(r, o, "addresses", JSON_ARRAY, &addresses) ||
-	    jread_string(r, o, "nodeName", &ep->node) ||
+	    jread_string(r, o, "nodeName", &node) ||
 	    read_conditions(r, o, ep) || read_hints(r, o, ep))
 		return -1;
+	ep->node = intern(node);
 	if (!json_array_size(addresses))
 		return 1;
 	if (k8s_read_string(r, addresses, "addresses", 0, &text))	/* E2 */
@@ -88,27 +101,35 @@ static int read_endpoint(struct jread *r, const json_t *o, uint16_t family,
 	return 0;
 }
 
+static void free_endpoint(struct k8s_endpoint *ep)
+{
+	intern_put(ep->node);
+	intern_put(ep->zone_hints);
+	intern_put(ep->node_hints);
+}
+
 static int read_endpoints(struct jread *r, const json_t *root, struct k8s_slice *s)
 {
 	json_t *array, *item;
 
 	if (jread_get(r, root, "endpoints", JSON_ARRAY, &array))
 		return -1;
+	s->endpoints = xcalloc(json_array_size(array), sizeof(*s->endpoints));
 	for (size_t i = 0; i < json_array_size(array); i++) {
-		struct k8s_endpoint ep;
+		struct k8s_endpoint ep = {};
 		int err;
 
 		jread_push(r, "endpoints", i);
 		err = jread_element(r, array, i, JSON_OBJECT, &item);
 		if (!err)
 			err = read_endpoint(r, item, s->family, &ep);
+		if (!err)
+			s->endpoints[s->n_endpoints++] = ep;
+		else
+			free_endpoint(&ep);
 		if (err < 0)
 			return -1;
 		jread_pop(r);
-		if (err)
-			continue;
-		xgrow(&s->endpoints, s->n_endpoints, sizeof(ep));
-		s->endpoints[s->n_endpoints++] = ep;
 	}
 	return 0;
 }
@@ -150,30 +171,35 @@ static void read_weight(struct k8s *k, struct jread *r, const struct k8s_meta *m
 	s->weight = weight;
 }
 
-int k8s_read_slice(struct k8s *k, struct jread *r, const json_t *root)
+int k8s_read_slice(struct k8s *k, struct jread *r, const json_t *root,
+		   const struct k8s_meta *meta, struct k8s_slice *s,
+		   const char **service)
 {
-	struct k8s_slice *s;
-	struct k8s_meta meta;
 	int err;
 
-	if (k8s_read_meta(r, root, "EndpointSlice", &meta))
-		return -1;
-	xgrow(&k->slices, k->n_slices, sizeof(*s));
-	s = &k->slices[k->n_slices++];
-	memset(s, 0, sizeof(*s));
-	s->ns = meta.ns;
-	s->name = meta.name;
 	jread_push(r, "metadata.labels", JREAD_NO_INDEX);
-	if (jread_string(r, meta.labels, LABEL_SERVICE_NAME, &s->service))
+	if (jread_string(r, meta->labels, LABEL_SERVICE_NAME, service))
 		return -1;
 	jread_pop(r);
-	read_weight(k, r, &meta, s);
-	/* S3: it stays, so that a second one of its name is noticed. */
-	if (json_object_get(meta.labels, LABEL_HEADLESS))
-		s->service = NULL;
+	read_weight(k, r, meta, s);
 	err = read_slice(r, root, s);
-	if (err > 0)
-		s->service = NULL;
+	/* S3: it stays, so that a second one of its name is noticed. */
+	s->skipped = err > 0 || !*service || json_object_get(meta->labels, LABEL_HEADLESS);
 	return err < 0 ? -1 : 0;
 }
 
+void k8s_slice_free(struct k8s_slice *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_ports; i++)
+		intern_put(s->ports[i].name);
+	for (size_t i = 0; i < s->n_endpoints; i++)
+		free_endpoint(&s->endpoints[i]);
+	free(s->ports);
+	free(s->endpoints);
+	intern_put(s->version);
+	free(s->ns);
+	free(s->name);
+	free(s);
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "k8s_fixture.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/input.h"
@@ -27,18 +28,21 @@ static int add(json_t *root, void *data, struct err *e)
 	return k8s_add(data, root, e);
 }
 
-static int compile_model(const struct k8s_node *node, const char *input, struct model *m,
-			 struct err *e)
+/* Its services are those of k. */
+static int compile_model(struct k8s *k, const struct k8s_node *node, const char *input,
+			 struct model *m, struct err *e)
 {
-	struct k8s k = {};
 	int err;
 
 	*warned = '\0';
-	err = input_parse(input, strlen(input), add, &k, e);
-	if (!err)
-		err = k8s_compile(&k, node, m, e);
-	note_warnings(&k);
-	k8s_free(&k);
+	k->node = node;
+	err = input_parse(input, strlen(input), add, k, e);
+	if (!err) {
+		k8s_update(k);
+		k8s_warn_of_orphans(k);
+		k8s_wanted(k, m);
+	}
+	note_warnings(k);
 	return err;
 }
 
@@ -46,10 +50,12 @@ char *compile_on(const struct k8s_node *node, const char *input)
 {
 	struct model m = {};
 	struct err e = {};
+	struct k8s k = {};
 	char *s;
 
-	s = compile_model(node, input, &m, &e) ? text("error: %s", e.text) : model_text(&m);
-	model_free(&m);
+	s = compile_model(&k, node, input, &m, &e) ? text("error: %s", e.text) : model_text(&m);
+	free(m.services);
+	k8s_free(&k);
 	return s;
 }
 
@@ -68,8 +74,9 @@ static char *list(const char *yaml, bool with_sets)
 	char *s = text("%s", ""), buf[ADDR_STRLEN];
 	struct model m = {};
 	struct err e = {};
+	struct k8s k = {};
 
-	if (!expect(!compile_model(&node, input, &m, &e)))
+	if (!expect(!compile_model(&k, &node, input, &m, &e)))
 		s = text("error: %s", e.text);
 	for (size_t i = 0; m.n_services && i < m.services->n_endpoints; i++) {
 		const struct endpoint *ep = &m.services->endpoints[i];
@@ -79,7 +86,8 @@ static char *list(const char *yaml, bool with_sets)
 		s = text("%s%s%s%s%s", s, *s ? " " : "", addr_format(&ep->addr, buf),
 			 with_sets ? "/" : "", with_sets ? endpoint_sets(ep->flags) : "");
 	}
-	model_free(&m);
+	free(m.services);
+	k8s_free(&k);
 	return s;
 }
 

@@ -10,7 +10,7 @@
 
 static const struct test *const suites[] = {
 	addr_tests, model_tests, yaml_tests, json_tests, k8s_tests, k8s_frontends_tests,
-	k8s_input_tests, diff_tests, nl_tests,
+	k8s_input_tests, k8s_store_tests, diff_tests, nl_tests,
 };
 
 static bool failed;

@@ -12,7 +12,7 @@ struct test {
 
 /* of each file, up to an entry without a name */
 extern const struct test addr_tests[], yaml_tests[], json_tests[], k8s_tests[],
-			 k8s_frontends_tests[], k8s_input_tests[], diff_tests[], model_tests[], nl_tests[];
+			 k8s_frontends_tests[], k8s_input_tests[], k8s_store_tests[], diff_tests[], model_tests[], nl_tests[];
 
 /* Goes on after a failure. */
 #define expect(cond)	expect_(cond, __FILE__, __LINE__, #cond)

@@ -118,12 +118,16 @@ static void annotations(void)
 	expect_text(compile(ANNOTATED("a", "ksvc.io/scheduler: maglev, ksvc.io/on-remove: reset",
 				      "clusterIP: 10.96.0.1, " PORTS)
 			    ANNOTATED("b", "ksvc.io/scheduler: best, ksvc.io/on-remove: 5",
-				      "clusterIP: 10.96.0.2, " PORTS)),
-		    "ns/a scheduler=maglev on-remove=reset 10.96.0.1:80/tcp ->; ns/b 10.96.0.2:80/tcp ->");
+				      "clusterIP: 10.96.0.2, " PORTS)
+			    ANNOTATED("c", "ksvc.io/maglev-size: '65537'", "clusterIP: 10.96.0.3, " PORTS)
+			    ANNOTATED("d", "ksvc.io/maglev-size: '65536'", "clusterIP: 10.96.0.4, " PORTS)),
+		    "ns/a scheduler=maglev on-remove=reset 10.96.0.1:80/tcp ->; ns/b 10.96.0.2:80/tcp ->; "
+		    "ns/c maglev-size=65537 10.96.0.3:80/tcp ->; ns/d 10.96.0.4:80/tcp ->");
 	expect_text(warnings(),
 		    "Service ns/b: metadata.annotations.ksvc.io/scheduler: must be random, rr, wrr, lc, sh or maglev, "
-		    "not \"best\"; random is used\n"
-		    "Service ns/b: metadata.annotations.ksvc.io/on-remove: must be a string; left out\n");
+		    "not \"best\"; left out\n"
+		    "Service ns/b: metadata.annotations.ksvc.io/on-remove: must be a string; left out\n"
+		    "Service ns/d: metadata.annotations.ksvc.io/maglev-size: must be a prime number, not 65536; left out\n");
 }
 
 #define WEIGHTED(name, weight, address) \
@@ -161,8 +165,9 @@ static void claims(void)
 			    SERVICE("a", "clusterIP: 10.96.0.1, externalIPs: [10.96.0.9], " PORTS)),
 		    "ns/a 10.96.0.1:80/tcp 10.96.0.9:80/tcp=external-ip ->");
 	expect_text(warnings(), "10.96.0.9:80/tcp is claimed by both ns/a and ns/b; the first has it\n"
+		    "ns/b has nothing left to answer for; left out\n"
 		    "10.96.0.9:80/tcp is claimed by both ns/a and ns/c; the first has it\n"
-		    "ns/b has nothing left to answer for; left out\nns/c has nothing left to answer for; left out\n");
+		    "ns/c has nothing left to answer for; left out\n");
 	/* What is lost of one family takes its endpoints along. */
 	expect_text(compile(SERVICE("a", "clusterIP: 'fd00::2', " PORTS) SERVICE("b", DUAL(2) PORTS)
 			    SLICE("b4", "b", "IPv4", "{name: '', port: 1}", "{addresses: [10.1.0.1]}")

@@ -103,9 +103,9 @@ static void objects(void)
 static void duplicates(void)
 {
 	expect_part(compile(SERVICE("a", "clusterIP: 10.96.0.1, " OK_PORT)
-			    SERVICE("a", "clusterIP: 10.96.0.2, " OK_PORT)), "Service ns/a is given twice");
+			    SERVICE("a", "clusterIP: 10.96.0.2, " OK_PORT)), "Service ns/a: is given twice");
 	expect_part(compile(SLICE("a", "x", "IPv4", "", "") SLICE("a", "y", "IPv4", "", "")),
-		    "EndpointSlice ns/a is given twice");
+		    "EndpointSlice ns/a: is given twice");
 	expect_text(compile(SERVICE("a", "clusterIP: 10.96.0.1, ports: [{name: x, port: 1}, {name: x, port: 2}]")),
 		    "ns/a:x 10.96.0.1:1/tcp ->");
 	expect_text(warnings(), "Service ns/a: spec.ports[1].name: \"x\" is spec.ports[0]'s, too; left out\n");
@@ -173,9 +173,13 @@ static void files(void)
 
 static void ownership(void)
 {
-	struct k8s_service service = { .ns = "ns", .name = "web" };
-	struct k8s k = { .services = &service, .n_services = 1 };
+	json_t *service = json_pack("{s:s,s:s,s:{s:s,s:s},s:{}}", "kind", "Service", "apiVersion", "v1",
+				    "metadata", "name", "web", "namespace", "ns", "spec");
+	struct k8s k = {};
+	struct err e;
 
+	expect(!k8s_add(&k, service, &e));
+	json_decref(service);
 	expect(k8s_owns(&k, "ns/web"));
 	expect(k8s_owns(&k, "ns/web:http"));
 	expect(k8s_owns(&k, "ns/web:"));
@@ -185,6 +189,7 @@ static void ownership(void)
 	expect(!k8s_owns(&k, "web"));
 	expect(!k8s_owns(&k, "ns:web"));
 	expect(!k8s_owns(&k, ""));
+	k8s_free(&k);
 }
 
 const struct test k8s_input_tests[] = {
