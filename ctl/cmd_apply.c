@@ -7,7 +7,7 @@
 #include "lib/apply.h"
 #include "lib/input.h"
 #include "lib/k8s.h"
-#include "rtnl.h"
+#include "lib/rtnl.h"
 
 struct apply_args {
 	const char **files;

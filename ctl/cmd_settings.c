@@ -4,7 +4,7 @@
 
 #include "ksvcctl.h"
 #include "lib/json.h"
-#include "rtnl.h"
+#include "lib/rtnl.h"
 
 static void list_settings(FILE *f)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "doctor.h"
-#include "rtnl.h"
+#include "lib/rtnl.h"
 
 /* VIPs looked up; those of one service CIDR have one route as a rule. */
 #define MAX_ROUTES	64

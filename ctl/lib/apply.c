@@ -14,8 +14,8 @@ static void name_service(const struct nl *nl, const struct op_list *list, struct
 		err_prefix(e, "service %s: ", nl_txn_refused(nl));
 }
 
-static int transact(struct nl *nl, uint64_t base, uint32_t flags,
-		    const struct op_list *list, struct nl_commit *commit, struct err *e)
+int apply_ops(struct nl *nl, uint64_t base, uint32_t flags, const struct op_list *list,
+	      struct nl_commit *commit, struct err *e)
 {
 	int err = nl_txn_begin(nl, base, flags, e);
 
@@ -69,7 +69,7 @@ static int plan_once(struct nl *nl, const char *name, plan_fn plan, void *data,
 	commit->generation = info.generation;
 	commit->changes = 0;
 	if (!err && list.n)
-		err = transact(nl, info.generation, 0, &list, commit, e);
+		err = apply_ops(nl, info.generation, 0, &list, commit, e);
 	op_list_free(&list);
 	model_free(&actual);
 	return err;
@@ -95,7 +95,7 @@ int apply_op(struct nl *nl, const struct op *op, struct err *e)
 	if (err != -EMSGSIZE)
 		return err;
 	do {
-		err = transact(nl, 0, 0, &list, &commit, e);
+		err = apply_ops(nl, 0, 0, &list, &commit, e);
 	} while (try_again(err, &tries));
 	return give_up(err, e);
 }
@@ -109,7 +109,7 @@ int apply_replace(struct nl *nl, const struct model *m, struct nl_commit *commit
 	for (size_t i = 0; i < m->n_services; i++)
 		op_add(&list, OP_SERVICE_PUT, KSVC_MODE_PUT, &m->services[i]);
 	do {
-		err = transact(nl, 0, KSVC_TXN_FLAGS_REPLACE, &list, commit, e);
+		err = apply_ops(nl, 0, KSVC_TXN_FLAGS_REPLACE, &list, commit, e);
 	} while (try_again(err, &tries));
 	op_list_free(&list);
 	return give_up(err, e);

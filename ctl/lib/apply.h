@@ -13,6 +13,13 @@
 typedef int (*plan_fn)(const struct model *actual, struct op_list *list,
 		       void *data, struct err *e);
 
+/*
+ * All of the list in one transaction, or nothing; -ERESTART if the generation
+ * is no longer base (0: whatever it is). flags: KSVC_TXN_FLAGS_*.
+ */
+int apply_ops(struct nl *nl, uint64_t base, uint32_t flags, const struct op_list *list,
+	      struct nl_commit *commit, struct err *e);
+
 /* All of the plan, or nothing. name: the only service it looks at, or NULL. */
 int apply_plan(struct nl *nl, const char *name, plan_fn plan, void *data,
 	       struct nl_commit *commit, struct err *e);

@@ -112,6 +112,7 @@ struct k8s_entry {
 	size_t n_slices, n_claims, n_wanted, n_in_force;
 	unsigned int local_ready[K8S_FAMILIES];	/* H3 */
 	bool dirty, changed;
+	bool refused;			/* the owner's, until it is compiled again */
 };
 
 struct k8s_entries {
@@ -180,6 +181,12 @@ void k8s_update(struct k8s *k);
 /* What the entry wants is in force now; an entry without anything is freed. */
 void k8s_settled(struct k8s *k, struct k8s_entry *entry);
 
+/*
+ * What is in force is this, and nothing else: takes the services over, of those
+ * that no object is behind, m keeps. Then all entries are in k->changed.
+ */
+void k8s_reload(struct k8s *k, struct model *m);
+
 /* Adds all that is wanted to m, sorted; its services are borrowed. */
 void k8s_wanted(const struct k8s *k, struct model *m);
 
@@ -198,6 +205,9 @@ struct k8s_entry *k8s_find(const struct k8s *k, const char *ns, const char *name
 void k8s_mark_dirty(struct k8s *k, struct k8s_entry *entry);
 void k8s_service_free(struct k8s_service *s);
 void k8s_slice_free(struct k8s_slice *s);
+
+void k8s_mark_changed(struct k8s *k, struct k8s_entry *entry);
+struct k8s_entry *k8s_owner(const struct k8s *k, const char *name);
 
 /* k8s_claims.c: puts the frontends of what is wanted into the table; entries
  * that win or lose one by that become dirty.

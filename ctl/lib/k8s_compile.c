@@ -164,11 +164,8 @@ static void finish_entry(struct k8s *k, struct k8s_entry *entry)
 	m = (struct model){ .services = entry->wanted, .n_services = entry->n_wanted };
 	model_sort(&m);
 	entry->dirty = false;
-	if (entry->changed)
-		return;
-	entry->changed = true;
-	xgrow(&k->changed.list, k->changed.n, sizeof(*k->changed.list));
-	k->changed.list[k->changed.n++] = entry;
+	entry->refused = false;
+	k8s_mark_changed(k, entry);
 }
 
 /* Claims may make more entries dirty; they are compiled last. */
@@ -229,21 +226,26 @@ void k8s_wanted(const struct k8s *k, struct model *m)
 		qsort(m->services, m->n_services, sizeof(*m->services), service_name_cmp);
 }
 
-bool k8s_owns(const struct k8s *k, const char *name)
+struct k8s_entry *k8s_owner(const struct k8s *k, const char *name)
 {
 	const char *slash = strchr(name, '/');
 	const char *colon = slash ? strchr(slash, ':') : NULL;
-	const struct k8s_entry *entry;
+	struct k8s_entry *entry;
 	char *ns, *service;
-	bool found;
 
 	if (!slash)
-		return false;
+		return NULL;
 	ns = xstrndup(name, slash - name);
 	service = colon ? xstrndup(slash + 1, colon - slash - 1) : xstrdup(slash + 1);
 	entry = k8s_find(k, ns, service);
-	found = entry && entry->service;
 	free(ns);
 	free(service);
-	return found;
+	return entry;
+}
+
+bool k8s_owns(const struct k8s *k, const char *name)
+{
+	const struct k8s_entry *entry = k8s_owner(k, name);
+
+	return entry && entry->service;
 }

@@ -286,6 +286,47 @@ void k8s_settled(struct k8s *k, struct k8s_entry *entry)
 		free_entry(k, entry);
 }
 
+void k8s_mark_changed(struct k8s *k, struct k8s_entry *entry)
+{
+	if (entry->changed)
+		return;
+	entry->changed = true;
+	xgrow(&k->changed.list, k->changed.n, sizeof(*k->changed.list));
+	k->changed.list[k->changed.n++] = entry;
+}
+
+static void forget_in_force(struct k8s *k, struct k8s_entry *entry)
+{
+	if (entry->changed) {
+		free_services(entry->in_force, entry->n_in_force);
+	} else {
+		entry->wanted = entry->in_force;
+		entry->n_wanted = entry->n_in_force;
+		k8s_mark_changed(k, entry);
+	}
+	entry->in_force = NULL;
+	entry->n_in_force = 0;
+}
+
+void k8s_reload(struct k8s *k, struct model *m)
+{
+	size_t kept = 0;
+
+	for (struct hnode *n = htable_begin(&k->entries); n; n = htable_after(&k->entries, n))
+		forget_in_force(k, container_of(n, struct k8s_entry, node));
+	for (size_t i = 0; i < m->n_services; i++) {
+		struct k8s_entry *entry = k8s_owner(k, m->services[i].name);
+
+		if (!entry) {
+			m->services[kept++] = m->services[i];
+			continue;
+		}
+		xgrow(&entry->in_force, entry->n_in_force, sizeof(*entry->in_force));
+		entry->in_force[entry->n_in_force++] = m->services[i];
+	}
+	m->n_services = kept;
+}
+
 void k8s_free(struct k8s *k)
 {
 	struct hnode *n, *after;

@@ -211,6 +211,31 @@ static void health(void)
 	k8s_free(&k);
 }
 
+static void reload(void)
+{
+	struct model actual = {};
+	struct k8s k = {};
+
+	put(&k, K8S_SERVICE, service("a", "10.96.0.1", 80, NULL));
+	put(&k, K8S_SERVICE, service("b", "10.96.0.2", 80, NULL));
+	wanted(&k);
+	model_of(&actual, "by-hand 10.96.0.9:80/tcp ->; ns/a 10.96.0.1:81/tcp ->; ns/a:old 10.96.0.3:81/tcp ->; "
+			  "ns/gone 10.96.0.4:80/tcp ->");
+	k8s_reload(&k, &actual);
+	expect_text(model_text(&actual), "by-hand 10.96.0.9:80/tcp ->; ns/gone 10.96.0.4:80/tcp ->");
+	expect(k.changed.n == 2);
+	for (size_t i = 0; i < k.changed.n; i++) {
+		const struct k8s_entry *entry = k.changed.list[i];
+		struct model m = { .services = entry->in_force, .n_services = entry->n_in_force };
+
+		expect_text(model_text(&m), strcmp(entry->name, "a") ? "" :
+			    "ns/a 10.96.0.1:81/tcp ->; ns/a:old 10.96.0.3:81/tcp ->");
+	}
+	expect_text(wanted(&k), "ns/a 10.96.0.1:80/tcp ->; ns/b 10.96.0.2:80/tcp ->");
+	model_free(&actual);
+	k8s_free(&k);
+}
+
 /* Everything that is there, taken in by a collection that knows nothing else. */
 static char *from_scratch(json_t *const *objects, size_t n)
 {
@@ -253,6 +278,11 @@ static void any_history(void)
 			put(&k, kind, json_incref(objects[i]));
 		else
 			k8s_del(&k, kind, "ns", name);
+		if (!(rand() % 50)) {
+			struct model nothing = {};
+
+			k8s_reload(&k, &nothing);
+		}
 		if (rand() % 2 && !expect_text(wanted(&k), from_scratch(objects, 2 * SOME)))
 			break;
 	}
@@ -267,6 +297,7 @@ const struct test k8s_store_tests[] = {
 	{ "store: a broken object leaves the last good one", broken },
 	{ "store: what a list lacks is gone", lists },
 	{ "store: claims are settled by names, not by time", claims },
+	{ "store: what is in force, as found", reload },
 	{ "store: health ports and what they count (H1, H3)", health },
 	{ "store: any history gives what its last state gives", any_history },
 	{}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef _KSVCCTL_RTNL_H
-#define _KSVCCTL_RTNL_H
+#ifndef _KSVC_RTNL_H
+#define _KSVC_RTNL_H
 
 #include <libmnl/libmnl.h>
 
-#include "lib/addr.h"
+#include "addr.h"
 
 /* Questions to rtnetlink, about the current network namespace. */
 
