@@ -66,7 +66,7 @@ for family in ipv4 ipv6; do
 	ipv6)	vip=fd96::1 web=fd96::2 ep=fd02::2 v=[$vip] w=[$web] e=[$ep] ;;
 	esac
 
-	in_ns "$client" python3 "$KSVC_TOP/tests/helpers/udp_retry.py" "$vip" 53 4053 30 > "$tmp/udp-$family" &
+	in_ns "$client" python3 "$KSVC_TOP/tests/helpers/udp_retry.py" "$vip" 53 4053 $((30 * KSVC_SLOW)) > "$tmp/udp-$family" &
 	retry=$!
 	check "$family: an early UDP packet leaves an entry" busywait 10 has_entry $family udp "$vip"
 	check_match "$family: without a translation" "src=$vip " "$(entries $family udp "$vip")"
@@ -74,7 +74,8 @@ for family in ipv4 ipv6; do
 	wait $retry
 	check_eq "$family: retries from the same port get the endpoint's answer" answered "$(cat "$tmp/udp-$family")"
 
-	in_ns "$client" socat -t 20 -T 20 - "TCP:$w:80,connect-timeout=20" < /dev/null > "$tmp/tcp-$family" &
+	patience=$((20 * KSVC_SLOW))
+	in_ns "$client" socat -t $patience -T $patience - "TCP:$w:80,connect-timeout=$patience" < /dev/null > "$tmp/tcp-$family" &
 	connect=$!
 	check "$family: an early SYN leaves an entry" busywait 10 has_entry $family tcp "$web"
 	in_ns "$node" ksvcctl add-service "web-$family" --vip "$w:80/tcp" --endpoint "$e:8080"
