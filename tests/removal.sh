@@ -26,6 +26,8 @@ for i in 4 6; do
 	done
 done
 serve "$srv" "${servers[@]}"
+# What goes shall go because of what changed, however slow the machine.
+on "$node" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600 net.netfilter.nf_conntrack_udp_timeout_stream=3600
 
 # flow PORT: the endpoint that a datagram from this port gets.
 flow() { client "$pod" -s "$pod_addr" -p "$1" "$L${vip}1$R:53/udp" | cut -d ' ' -f 2; }

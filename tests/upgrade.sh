@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 90
+# timeout: 180
 #
 # `ksvcctl upgrade` puts a module in place of the loaded one: established connections do not notice, and afterwards
 # everything is as it was.
