@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs case files and prints KTAP; see `run`.
 
-usage: main.py WORLD FILE...
+usage: main.py ctl|ksvcd WORLD FILE...
 
-To be started in the network namespace that becomes the node; WORLD is the name of another, empty one.
+To be started in the network namespace that becomes the node; WORLD is the name of another, empty one. Objects come to the
+kernel by `ksvcctl apply`, or by a ksvcd that follows a directory.
 """
 import json
 import os
@@ -16,6 +17,7 @@ import conntrack
 import ctnetlink
 import judge
 from case import Case, Timers, apply_arguments, settings
+from watcher import Watcher
 from world import Trouble, World, run
 
 SLOW = int(os.environ.get('KSVC_SLOW', '1'))
@@ -81,6 +83,9 @@ class Ksvc:
     def flush():
         run('ksvcctl', 'flush')
         ctnetlink.flush()
+
+    def stop(self):
+        pass
 
 
 def groups(flows, world):
@@ -190,13 +195,14 @@ def run_file(path, world, ksvc, results):
 
 
 def main():
-    name, *paths = sys.argv[1:]
+    via, name, *paths = sys.argv[1:]
     # All on one CPU: packets then overtake no others.
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    world, ksvc, results = World(name), Ksvc(), Results()
+    world, ksvc, results = World(name), Watcher() if via == 'ksvcd' else Ksvc(), Results()
     print(f'1..{len(paths)}')
     for path in paths:
         run_file(path, world, ksvc, results)
+    ksvc.stop()
     return results.finish()
 
 

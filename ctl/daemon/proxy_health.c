@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "proxy_health.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define USEC_PER_SEC	1000000u
+
+static const char taint[] = "ToBeDeletedByClusterAutoscaler";
+static const char *const family_names[K8S_FAMILIES] = { "IPv4", "IPv6" };
+
+static uint64_t clock_usec(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
+}
+
+struct instant instant_now(void)
+{
+	return (struct instant){ .mono = clock_usec(CLOCK_MONOTONIC),
+				 .real = clock_usec(CLOCK_REALTIME) };
+}
+
+const char *instant_format(uint64_t real, char *buf)
+{
+	time_t seconds = real / USEC_PER_SEC;
+	unsigned int usec = real % USEC_PER_SEC;
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&seconds, &tm);
+	n = strftime(buf, INSTANT_STRLEN, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (usec) {
+		n += snprintf(buf + n, INSTANT_STRLEN - n, ".%06u", usec);
+		while (buf[n - 1] == '0')
+			n--;
+	}
+	snprintf(buf + n, INSTANT_STRLEN - n, "Z");
+	return buf;
+}
+
+void proxy_queued(struct proxy_health *p, enum k8s_family family, struct instant now)
+{
+	struct proxy_family *f = &p->families[family];
+
+	if (f->pending)
+		return;
+	f->pending = true;
+	f->oldest = now.mono;
+}
+
+void proxy_updated(struct proxy_health *p, enum k8s_family family, struct instant now)
+{
+	struct proxy_family *f = &p->families[family];
+
+	f->pending = false;
+	f->synced = true;
+	f->updated = now;
+}
+
+static bool is_late(const struct proxy_health *p, enum k8s_family family, struct instant now)
+{
+	const struct proxy_family *f = &p->families[family];
+
+	return f->synced && f->pending && now.mono >= f->oldest &&
+	       now.mono - f->oldest >= p->timeout;
+}
+
+bool proxy_is_healthy(const struct proxy_health *p, struct instant now)
+{
+	for (int i = 0; i < K8S_FAMILIES; i++)
+		if (is_late(p, i, now))
+			return false;
+	return true;
+}
+
+static bool has_taint(const json_t *node)
+{
+	const json_t *taints = json_object_get(json_object_get(node, "spec"), "taints");
+	const json_t *t;
+	size_t i;
+
+	json_array_foreach(taints, i, t) {
+		const char *key = json_string_value(json_object_get(t, "key"));
+
+		if (key && !strcmp(key, taint))
+			return true;
+	}
+	return false;
+}
+
+void proxy_set_node(struct proxy_health *p, const json_t *node)
+{
+	const json_t *deleted = json_object_get(json_object_get(node, "metadata"),
+						"deletionTimestamp");
+
+	p->node_eligible = json_is_object(node) && (!deleted || json_is_null(deleted)) &&
+			   !has_taint(node);
+}
+
+/* Of no family it is the zero of Go's time.Time, as clients of kube-proxy expect. */
+static json_t *updated_json(const struct proxy_health *p)
+{
+	const struct proxy_family *newest = NULL;
+	char buf[INSTANT_STRLEN];
+
+	for (int i = 0; i < K8S_FAMILIES; i++) {
+		const struct proxy_family *f = &p->families[i];
+
+		if (f->synced && (!newest || f->updated.mono > newest->updated.mono))
+			newest = f;
+	}
+	return json_string(newest ? instant_format(newest->updated.real, buf) :
+			   "0001-01-01T00:00:00Z");
+}
+
+static json_t *status_json(const struct proxy_health *p, struct instant now)
+{
+	json_t *status = json_object();
+	char buf[INSTANT_STRLEN];
+
+	for (int i = 0; i < K8S_FAMILIES; i++) {
+		const struct proxy_family *f = &p->families[i];
+
+		if (f->synced)
+			json_object_set_new(status, family_names[i],
+					    json_pack("{s:s, s:b}", "lastUpdated",
+						      instant_format(f->updated.real, buf),
+						      "healthy", !is_late(p, i, now)));
+	}
+	return status;
+}
+
+static void answer_health(struct proxy_health *p, bool with_node, struct http_answer *a)
+{
+	struct proxy_answers *count = with_node ? &p->healthz : &p->livez;
+	struct instant now = p->now ? p->now() : instant_now();
+	bool healthy = proxy_is_healthy(p, now), ok = healthy && (!with_node || p->node_eligible);
+	char buf[INSTANT_STRLEN];
+	json_t *body = json_object(), *status = status_json(p, now);
+
+	instant_format(now.real, buf);
+	json_object_set_new(body, "lastUpdated", ok ? json_string(buf) : updated_json(p));
+	json_object_set_new(body, "currentTime", json_string(buf));
+	if (with_node)
+		json_object_set_new(body, "nodeEligible", json_boolean(p->node_eligible));
+	json_object_set_new(body, "healthy", json_boolean(healthy));
+	if (json_object_size(status))
+		json_object_set(body, "status", status);
+	json_decref(status);
+	http_json(a, ok ? 200 : 503, body);
+	(*(ok ? &count->ok : &count->unavailable))++;
+}
+
+void proxy_health_handler(void *data, const char *path, struct http_answer *answer)
+{
+	if (!strcmp(path, "/healthz"))
+		answer_health(data, true, answer);
+	else if (!strcmp(path, "/livez"))
+		answer_health(data, false, answer);
+}

@@ -1,0 +1,187 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# ksvcd: a node follows its cluster, or a directory.
+#
+#   pod ------------- node (ksvc, ksvcd) ------------- srv (API server)
+#          p0                                 s0
+#   10.1.0.2   10.1.0.1               10.2.0.1   10.2.0.2:6443      endpoints 10.2.0.2 .3 .4:8080
+#
+# timeout: 300
+
+# shellcheck disable=SC2119,SC2317 # optional arguments; functions for busywait
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/helpers/topology.sh
+. "$(dirname "$0")/helpers/topology.sh"
+# shellcheck source=tests/helpers/ksvcd.sh
+. "$(dirname "$0")/helpers/ksvcd.sh"
+
+make_topology curl ksvcd
+serve "$srv" 10.2.0.2:8080/tcp 10.2.0.3:8080/tcp 10.2.0.4:8080/tcp
+from_pod() { client "$pod" -n "${2:-1}" "$1/tcp" | endpoints; }
+
+# --- a directory
+mkdir "$tmp/manifests"
+service web "$(clusterip 10.96.0.1)" >"$tmp/manifests/web.json"
+slice web-1 web 10.2.0.2 >"$tmp/manifests/web-1.json"
+mkfifo "$tmp/manifests/fifo.json"
+daemon_start --manifests "$tmp/manifests"
+check 'a directory of manifests is in force' busywait 20 has_endpoints ns/web 10.2.0.2:8080
+check_eq 'and works' '10.2.0.2:8080=1' "$(from_pod 10.96.0.1:80)"
+slice web-1 web 10.2.0.3 >"$tmp/manifests/.new"
+mv "$tmp/manifests/.new" "$tmp/manifests/web-1.json"
+check 'a file replaced is followed' busywait 20 has_endpoints ns/web 10.2.0.3:8080
+echo '{"kind": "Serv' >"$tmp/manifests/web.json"
+check 'one that is broken is said to be' busywait 20 logged 'web\.json'
+check 'and leaves things as they are' has_endpoints ns/web 10.2.0.3:8080
+rm "$tmp/manifests/web.json"
+check 'one that is gone takes its objects along' busywait 20 names_are ''
+daemon_stop
+check_eq 'its log is JSON, a line for each event' "$(wc -l <"$tmp/log")" \
+	"$(python3 -c '
+import json, sys
+print(sum(1 for line in sys.stdin if {"time", "level", "message"} <= set(json.loads(line))))' <"$tmp/log")"
+
+# --- an API server: nothing before the lists are complete
+ctl add-service by-hand --vip 10.96.0.99:80/tcp --endpoint 10.2.0.4:8080
+ctl add-service ns/web --vip 10.96.0.1:80/tcp --endpoint 10.2.0.2:8080
+api_start
+put "$(service web "$(clusterip 10.96.0.1)")$(service other "$(clusterip 10.96.0.2)")"
+put "$(slice web-1 web 10.2.0.2 10.2.0.3)$(slice other-1 other 10.2.0.4)"
+put '{"apiVersion":"v1","kind":"Node","metadata":{"name":"here"},"status":{"addresses":[{"type":"InternalIP","address":"10.2.0.1"}]}}'
+control fault '{"fault": "hang", "resource": "endpointslices", "on": "any", "count": 0}'
+hold "$pod" 10.96.0.1:80/tcp
+daemon_start --master $api_url
+check 'what it waits for is asked for' busywait 20 logged 'API list complete.*"Service"'
+check_eq 'without endpoints listed, nothing changes' 'by-hand ns/web' "$(names)"
+check_eq '/livez is well, as nothing was late yet' 200 "$(status http://127.0.0.1:10256/livez)"
+control clear
+control streams '{"do": "reset", "resource": "endpointslices"}'
+control down
+control up
+check 'with both, the kernel equals the cluster' busywait 60 names_are 'ns/other ns/web'
+check 'in its endpoints, too' has_endpoints ns/web '10.2.0.2:8080 10.2.0.3:8080'
+check 'and connections of before go on' all_alive
+check_eq 'what came first was known then' 1 "$(metric ksvc_ready)"
+
+# --- events
+put "$(slice web-1 web 10.2.0.4)"
+check 'an event is in force' busywait 20 has_endpoints ns/web 10.2.0.4:8080
+check_eq 'for new connections' '10.2.0.4:8080=3' "$(from_pod 10.96.0.1:80 3)"
+check 'those of before still go on' all_alive
+put "$(service third "$(clusterip 10.96.0.3)")"
+check 'a Service comes' busywait 20 names_are 'ns/other ns/third ns/web'
+delete "$(service third '')"
+check 'and goes' busywait 20 names_are 'ns/other ns/web'
+put "$(service headless '"clusterIP":"None","ports":[{"port":80}]')"
+put "$(service refused '"clusterIP":"10.96.0.400","ports":[{"port":80}]')"
+check 'one that makes no sense is named' busywait 20 logged 'Object refused.*ns/refused'
+check_eq 'and counted' 1 "$(metric 'ksvc_objects_refused_total{kind="Service"}')"
+put "$(service late "$(clusterip 10.96.0.5)")"
+check 'others are unaffected' busywait 20 names_are 'ns/late ns/other ns/web'
+delete "$(service late '')"
+
+# --- what others do
+before=$(metric ksvc_drift_total)
+ctl del-service ns/other
+ctl add-service by-hand --vip 10.96.0.99:80/tcp --endpoint 10.2.0.4:8080
+put "$(slice web-1 web 10.2.0.2 10.2.0.4)"
+check 'what somebody else changed is found with the next event' busywait 20 names_are 'ns/other ns/web'
+check 'and put right' has_endpoints ns/web '10.2.0.2:8080 10.2.0.4:8080'
+check_eq 'and counted: two objects' $((before + 2)) "$(metric ksvc_drift_total)"
+
+# --- a kill, and what happened meanwhile
+daemon_kill
+check_eq 'killed, it leaves all in force' 'ns/other ns/web' "$(names)"
+put "$(slice web-1 web 10.2.0.3)"
+delete "$(service other '')"
+daemon_start --master $api_url
+check 'started again, it knows what has changed' busywait 30 names_are 'ns/web'
+check 'in full' has_endpoints ns/web 10.2.0.3:8080
+check 'connections saw nothing of it' all_alive
+
+# --- no API server for a while; wiped, its versions from 1 on
+control down
+put "$(slice web-1 web 10.2.0.2)"
+check_eq 'without the API server, connections work' '10.2.0.3:8080=2' "$(from_pod 10.96.0.1:80 2)"
+control up
+check 'back, it is followed again' busywait 60 has_endpoints ns/web 10.2.0.2:8080
+control streams '{"do": "gone", "resource": "*"}'
+put "$(slice web-1 web 10.2.0.4)"
+check 'a watch that is told 410 Gone lists again' busywait 60 has_endpoints ns/web 10.2.0.4:8080
+
+# --- a bad line to the server
+ip netns exec "$node" tc qdisc add dev s0 root netem delay 100ms 50ms loss 10% 2>/dev/null
+put "$(slice web-1 web 10.2.0.2)"
+check 'a bad line to the server: events arrive' busywait 60 has_endpoints ns/web 10.2.0.2:8080
+ip netns exec "$node" tc qdisc del dev s0 root 2>/dev/null
+
+# --- health
+put "$(service lb '"type":"LoadBalancer","clusterIP":"10.96.0.7","externalTrafficPolicy":"Local","healthCheckNodePort":30009,
+	"ports":[{"port":80,"protocol":"TCP","nodePort":30080}]')$(slice lb-1 lb 10.2.0.2)"
+check 'a health port answers: an endpoint is here' busywait 20 status_is http://10.2.0.1:30009/ 200
+check_match 'with how many' '"localEndpoints": ?1' "$(from_daemon http://10.2.0.1:30009/x)"
+put "$(slice lb-1 lb)"
+check 'without one, it says so' busywait 20 status_is http://10.2.0.1:30009/ 503
+delete "$(service lb '')"
+check 'and closes with the Service' busywait 20 status_is http://10.2.0.1:30009/ 000
+check_eq '/healthz is well' 200 "$(status http://127.0.0.1:10256/healthz)"
+put '{"apiVersion":"v1","kind":"Node","metadata":{"name":"here"},"spec":{"taints":[{"key":"ToBeDeletedByClusterAutoscaler","effect":"NoSchedule"}]}}'
+check 'a node that will be removed is not' busywait 20 status_is http://127.0.0.1:10256/healthz 503
+check_eq 'but lives' 200 "$(status http://127.0.0.1:10256/livez)"
+
+# --- metrics
+from_daemon http://127.0.0.1:10249/metrics >"$tmp/metrics"
+if command -v promtool >/dev/null; then
+	check 'the metrics are as Prometheus wants them' promtool check metrics <"$tmp/metrics"
+else
+	skip 'the metrics are as Prometheus wants them' 'needs promtool'
+fi
+check_match 'connections are counted by service' 'ksvc_service_connections_total\{service="ns/web"\} [1-9]' "$(cat "$tmp/metrics")"
+daemon_stop
+release
+
+# --- a saved state, for a node that boots without API server
+ctl flush
+api_stop
+daemon_start --master $api_url --serve-saved at-once
+check 'the saved state is in force without API server' busywait 30 names_are ns/web
+check_eq 'and works' '10.2.0.2:8080=1' "$(from_pod 10.96.0.1:80)"
+daemon_stop
+cp "$tmp/state/saved.json" "$tmp/saved"
+ctl flush
+daemon_start --master $api_url
+check 'not unless it shall be' busywait 20 logged '"reason":"[^"]*connect'
+check_eq 'so that nothing is' '' "$(names)"
+daemon_stop
+
+# --- configuration
+cat >"$tmp/config" <<-END
+	apiVersion: kubeproxy.config.k8s.io/v1alpha1
+	kind: KubeProxyConfiguration
+	clusterCIDR: 10.1.0.0/16
+	nftables: {masqueradeAll: false}
+	ipvs: {scheduler: rr}
+END
+mkdir -p "$tmp/manifests"
+service web "$(clusterip 10.96.0.1)" >"$tmp/manifests/web.json"
+daemon_start --manifests "$tmp/manifests" --config "$tmp/config"
+check 'a configuration file counts' busywait 20 names_are ns/web
+check_match 'pods by their addresses' '10\.1\.0\.0/16' "$(ctl get cluster-cidr)"
+check_match 'the scheduler' 'rr' "$(ctl --json show ns/web)"
+sed -i 's/masqueradeAll: false/masqueradeAll: true/' "$tmp/config"
+kill -HUP "$daemon_pid"
+masquerades() { [[ $(ctl get masquerade-all) == *on* ]]; }
+check 'it is read again on SIGHUP' busywait 20 masquerades
+echo 'nonsense: 1' >>"$tmp/config"
+kill -HUP "$daemon_pid"
+check 'one with an unknown key is refused, with its line' busywait 20 logged 'config:6'
+check 'and changes nothing' masquerades
+daemon_stop
+check 'cleaned up, nothing is left' ip netns exec "$node" ksvcd --cleanup --state "$tmp/state/saved.json"
+check_eq 'of services' '' "$(names)"
+check_eq 'of settings' 0 "$(ctl get masquerade-all | grep -c on$)"
+check 'of the saved state' [ ! -e "$tmp/state/saved.json" ]
+
+finish
