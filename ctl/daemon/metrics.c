@@ -9,8 +9,8 @@
 static double sync_bounds[15];
 static double programming_bounds[81];
 static const double reaction_bounds[] = {
-	0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-	0.025, 0.05, 0.1, 0.25, 1, 10,
+	0.00001, 0.000025, 0.00005, 0.000075, 0.0001, 0.00015, 0.0002, 0.00025, 0.0003, 0.0004,
+	0.0005, 0.00075, 0.001, 0.0015, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 10,
 };
 
 _Static_assert(ARRAY_SIZE(programming_bounds) <= HISTOGRAM_MAX, "histograms are too small");

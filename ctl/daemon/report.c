@@ -14,14 +14,17 @@ static uint64_t *changes(struct metrics *m, enum kind kind)
 void report_change(struct daemon *d, enum kind kind)
 {
 	struct instant now = instant_now();
+	uint64_t woken = now.mono;
 
 	++*changes(&d->metrics, kind);
 	if (kind == KIND_SERVICE)
 		d->metrics.service_changes_pending++;
 	else
 		d->metrics.endpoint_changes_pending++;
+	/* Since the event loop saw that there is something to read. */
+	sd_event_now(d->loop, CLOCK_MONOTONIC, &woken);
 	if (!d->arrived)
-		d->arrived = now.mono;
+		d->arrived = woken;
 	for (int i = 0; i < K8S_FAMILIES; i++) {
 		proxy_queued(&d->proxy, i, now);
 		d->metrics.family[i].last_queued = now.real / 1e6;
