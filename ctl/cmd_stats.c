@@ -18,7 +18,8 @@ static int stats_json(const struct model *m, const struct nl_stats *stats)
 	fputs("{\n\"reasons\": ", stdout);
 	json_dumpf(reasons, stdout, JSON_PRESERVE_ORDER);
 	json_decref(reasons);
-	printf(",\n\"masqueraded\": %llu,\n", (unsigned long long)stats->masqueraded);
+	printf(",\n\"masqueraded\": %llu,\n\"swept\": %llu,\n", (unsigned long long)stats->masqueraded,
+	       (unsigned long long)(stats->swept_v4 + stats->swept_v6));
 	json_write_services(stdout, m, true);
 	puts("\n}");
 	return finish_output();
@@ -88,6 +89,11 @@ static void stats_reasons(const struct nl_stats *stats)
 		snprintf(count, sizeof(count), "%llu", (unsigned long long)stats->masqueraded);
 		cells[0] = "masqueraded";
 		cells[2] = "of those translated: the source became the node's, too";
+		table_row(&t, cells);
+		snprintf(count, sizeof(count), "%llu",
+			 (unsigned long long)(stats->swept_v4 + stats->swept_v6));
+		cells[0] = "swept";
+		cells[2] = "conntrack entries removed after changes of services";
 		table_row(&t, cells);
 		table_done(&t);
 	}

@@ -271,6 +271,13 @@ struct ksvc_counters {
 /* PREROUTING, OUTPUT, POSTROUTING */
 #define KSVC_HOOKS 3
 
+/* Written by the one who sweeps. */
+struct ksvc_swept {
+	u64 passes;
+	u64 time;			/* nanoseconds */
+	u64 v4, v6;			/* entries */
+};
+
 struct ksvc_net {
 	/* packets */
 	struct ksvc_table __rcu *table;
@@ -295,6 +302,7 @@ struct ksvc_net {
 	unsigned long resize_cookie;	/* grace period of the last resize */
 	struct list_head txns;
 	struct delayed_work sweep;
+	struct ksvc_swept swept;
 };
 
 struct ksvc_decision {

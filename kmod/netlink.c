@@ -91,6 +91,20 @@ static int put_counters(struct sk_buff *skb, const struct ksvc_net *kn)
 				 KSVC_A_STATS_PAD);
 }
 
+static int put_swept(struct sk_buff *skb, const struct ksvc_swept *swept)
+{
+	if (nla_put_u64_64bit(skb, KSVC_A_STATS_SWEEPS, READ_ONCE(swept->passes),
+			      KSVC_A_STATS_PAD) ||
+	    nla_put_u64_64bit(skb, KSVC_A_STATS_SWEEP_TIME, READ_ONCE(swept->time),
+			      KSVC_A_STATS_PAD) ||
+	    nla_put_u64_64bit(skb, KSVC_A_STATS_SWEPT_IPV4, READ_ONCE(swept->v4),
+			      KSVC_A_STATS_PAD) ||
+	    nla_put_u64_64bit(skb, KSVC_A_STATS_SWEPT_IPV6, READ_ONCE(swept->v6),
+			      KSVC_A_STATS_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
 int ksvc_nl_stats_get_doit(struct sk_buff *request, struct genl_info *info)
 {
 	struct ksvc_net *kn = net_of(info);
@@ -105,7 +119,7 @@ int ksvc_nl_stats_get_doit(struct sk_buff *request, struct genl_info *info)
 	if (!skb)
 		return -ENOMEM;
 	mutex_lock(&kn->mutex);
-	err = put_counters(skb, kn);
+	err = put_counters(skb, kn) ?: put_swept(skb, &kn->swept);
 	mutex_unlock(&kn->mutex);
 	return reply_end(skb, head, info, err);
 }

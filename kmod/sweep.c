@@ -16,7 +16,7 @@
 #define SCTP_AGAIN	(60 * HZ)
 
 struct pass {
-	const struct ksvc_net *kn;
+	struct ksvc_net *kn;
 	bool again;
 };
 
@@ -105,6 +105,14 @@ static bool is_obsolete(struct nf_conn *ct, const struct ksvc_svc *svc, struct p
 	}
 }
 
+static void count(struct ksvc_swept *swept, u8 family)
+{
+	if (family == NFPROTO_IPV4)
+		WRITE_ONCE(swept->v4, swept->v4 + 1);
+	else
+		WRITE_ONCE(swept->v6, swept->v6 + 1);
+}
+
 static int judge(struct nf_conn *ct, void *data)
 {
 	struct pass *pass = data;
@@ -115,6 +123,8 @@ static int judge(struct nf_conn *ct, void *data)
 	svc = service_of(pass->kn, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple);
 	ret = svc && is_obsolete(ct, svc, pass);
 	rcu_read_unlock();
+	if (ret)
+		count(&pass->kn->swept, nf_ct_l3num(ct));
 	return ret;
 }
 
@@ -123,12 +133,16 @@ static void sweep(struct work_struct *work)
 	struct ksvc_net *kn = container_of(to_delayed_work(work), struct ksvc_net, sweep);
 	struct pass pass = { .kn = kn };
 	struct nf_ct_iter_data iter = { .net = kn->net, .data = &pass };
+	u64 start;
 
 	/* Packets that looked before the frontend was there have their entries
 	 * after that.
 	 */
 	synchronize_rcu();
+	start = ktime_get_ns();
 	nf_ct_iterate_cleanup_net(judge, &iter);
+	WRITE_ONCE(kn->swept.time, kn->swept.time + ktime_get_ns() - start);
+	WRITE_ONCE(kn->swept.passes, kn->swept.passes + 1);
 	if (pass.again)
 		schedule_delayed_work(&kn->sweep, SCTP_AGAIN);
 }

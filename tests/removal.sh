@@ -118,4 +118,6 @@ else
 	skip 'SCTP' 'no sctp here'
 fi
 
+check_match 'what was removed is counted' '^[1-9]' "$(reason swept)"
+
 finish

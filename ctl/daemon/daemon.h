@@ -45,6 +45,7 @@ struct daemon {
 	struct http_listener *healthz, *scraper;
 	struct scrape *scrape;
 	struct scraped scraped;
+	struct nl_stats seen;		/* by the last scrape */
 	struct proxy_health proxy;
 	struct metrics metrics;
 

@@ -103,13 +103,13 @@ static void synced(void *data, uint64_t microseconds, bool full)
 	observe_changes(d, now);
 	log_warnings(d);
 	d->metrics.from_saved = false;
-	if (full)
-		log_line(LOG_NOTICE, "In force", F_INT("services", d->engine.objects.n_services),
-			 F_INT("slices", d->engine.objects.slices.n),
-			 F_INT("microseconds", microseconds),
-			 F_INT("drift", d->engine.counts.drift));
-	say_ready(d);
 	saved_soon(d);
+	if (!full)
+		return;
+	log_line(LOG_NOTICE, "In force", F_INT("services", d->engine.objects.n_services),
+		 F_INT("slices", d->engine.objects.slices.n),
+		 F_INT("microseconds", microseconds), F_INT("drift", d->engine.counts.drift));
+	say_ready(d);
 }
 
 static void failed(void *data, const char *why)

@@ -9,6 +9,7 @@
 
 /* A page of metrics may be large. */
 #define MAX_CLIENTS	8
+#define MAX_SWEEPS	1000
 
 static void count_objects(struct daemon *d)
 {
@@ -69,6 +70,24 @@ static void count_api(struct daemon *d)
 	}
 }
 
+/* Each pass since the last scrape as one of their mean; they are seconds apart, and few. */
+static void count_sweeps(struct daemon *d, const struct nl_stats *stats)
+{
+	uint64_t n = stats->sweeps - d->seen.sweeps;
+	double seconds = (stats->sweep_time - d->seen.sweep_time) / 1e9;
+
+	/* The module was loaded anew. */
+	if (stats->sweeps < d->seen.sweeps)
+		n = 0;
+	for (uint64_t i = 0; i < n && i < MAX_SWEEPS; i++) {
+		histogram_observe(&d->metrics.family[K8S_V4].conntrack_sync, seconds / n);
+		histogram_observe(&d->metrics.family[K8S_V6].conntrack_sync, seconds / n);
+	}
+	d->metrics.family[K8S_V4].conntrack_deleted = stats->swept_v4;
+	d->metrics.family[K8S_V6].conntrack_deleted = stats->swept_v6;
+	d->seen = *stats;
+}
+
 static int collect(void *data, struct metrics_parts *parts)
 {
 	struct daemon *d = data;
@@ -82,8 +101,10 @@ static int collect(void *data, struct metrics_parts *parts)
 		parts->info = &from->info;
 		parts->protocol = KSVC_FAMILY_VERSION;
 	}
-	if (nl && !nl_stats(nl, &from->stats, &ignored))
+	if (nl && !nl_stats(nl, &from->stats, &ignored)) {
 		parts->stats = &from->stats;
+		count_sweeps(d, &from->stats);
+	}
 	if (nl && !nl_services(nl, NULL, &from->model, &ignored)) {
 		from->services = metrics_services_of(&from->model);
 		parts->services = &from->services;

@@ -25,6 +25,9 @@ struct nl_stats {
 	uint64_t packets[NL_REASONS];	/* by enum ksvc_reason */
 	uint32_t n_reasons;
 	uint64_t masqueraded;
+	uint64_t sweeps;		/* over conntrack's entries */
+	uint64_t sweep_time;		/* nanoseconds */
+	uint64_t swept_v4, swept_v6;	/* entries removed */
 };
 
 struct nl_commit {

@@ -318,10 +318,27 @@ static int stats_attr(const struct nlattr *attr, uint16_t type, void *data)
 	struct nl_stats *stats = data;
 	struct counter c = { .reason = NL_REASONS };
 
-	if (type == KSVC_A_STATS_MASQUERADED)
+	switch (type) {
+	case KSVC_A_STATS_MASQUERADED:
 		stats->masqueraded = mnl_attr_get_u64(attr);
-	if (type != KSVC_A_STATS_COUNTER)
 		return 0;
+	case KSVC_A_STATS_SWEEPS:
+		stats->sweeps = mnl_attr_get_u64(attr);
+		return 0;
+	case KSVC_A_STATS_SWEEP_TIME:
+		stats->sweep_time = mnl_attr_get_u64(attr);
+		return 0;
+	case KSVC_A_STATS_SWEPT_IPV4:
+		stats->swept_v4 = mnl_attr_get_u64(attr);
+		return 0;
+	case KSVC_A_STATS_SWEPT_IPV6:
+		stats->swept_v6 = mnl_attr_get_u64(attr);
+		return 0;
+	case KSVC_A_STATS_COUNTER:
+		break;
+	default:
+		return 0;
+	}
 	if (each_nested(attr, &spec_counter, counter_attr, &c))
 		return -1;
 	if (c.reason >= NL_REASONS)

@@ -155,6 +155,10 @@ SET(affinity);
 static const struct attr_spec stats_attrs[] = {
 	[KSVC_A_STATS_COUNTER] = NEST("counter", counter),
 	[KSVC_A_STATS_MASQUERADED] = U64("masqueraded"),
+	[KSVC_A_STATS_SWEEPS] = U64("sweeps"),
+	[KSVC_A_STATS_SWEEP_TIME] = U64("sweep-time"),
+	[KSVC_A_STATS_SWEPT_IPV4] = U64("swept-ipv4"),
+	[KSVC_A_STATS_SWEPT_IPV6] = U64("swept-ipv6"),
 };
 SET(stats);
 
