@@ -17,7 +17,7 @@
 # shellcheck source=tests/helpers/ksvcd.sh
 . "$(dirname "$0")/helpers/ksvcd.sh"
 
-make_topology curl ksvcd
+make_topology curl ksvcd socat tc
 serve "$srv" 10.2.0.2:8080/tcp 10.2.0.3:8080/tcp 10.2.0.4:8080/tcp
 from_pod() { client "$pod" -n "${2:-1}" "$1/tcp" | endpoints; }
 
@@ -142,6 +142,22 @@ check_match 'connections are counted by service' 'ksvc_service_connections_total
 daemon_stop
 release
 
+# --- what a service manager and an operator see of it
+socat -u UNIX-RECV:"$tmp/notify" "CREATE:$tmp/notified" &
+busywait 5 [ -S "$tmp/notify" ]
+NOTIFY_SOCKET=$tmp/notify WATCHDOG_USEC=2000000 daemon_start --master $api_url --conntrack-udp-timeout 77s
+notified() { grep -aq "$1" "$tmp/notified"; }
+check 'systemd is told when the services are in force' busywait 20 notified READY=1
+check 'and that it is alive' busywait 20 notified WATCHDOG=1
+check_eq 'conntrack is set as configured' 77 "$(on "$node" sysctl -n net.netfilter.nf_conntrack_udp_timeout)"
+: >"$tmp/log"
+kill -USR1 "$daemon_pid"
+put "$(slice web-1 web 10.2.0.2)"
+check 'on SIGUSR1 the log has more' busywait 20 logged '"level":"debug".*ns/web'
+kill -USR2 "$daemon_pid"
+daemon_stop
+check 'it says when it ends' notified STOPPING=1
+
 # --- a saved state, for a node that boots without API server
 ctl flush
 api_stop
@@ -149,8 +165,8 @@ daemon_start --master $api_url --serve-saved at-once
 check 'the saved state is in force without API server' busywait 30 names_are ns/web
 check_eq 'and works' '10.2.0.2:8080=1' "$(from_pod 10.96.0.1:80)"
 daemon_stop
-cp "$tmp/state/saved.json" "$tmp/saved"
 ctl flush
+: >"$tmp/log"
 daemon_start --master $api_url
 check 'not unless it shall be' busywait 20 logged '"reason":"[^"]*connect'
 check_eq 'so that nothing is' '' "$(names)"
@@ -175,6 +191,11 @@ kill -HUP "$daemon_pid"
 masquerades() { [[ $(ctl get masquerade-all) == *on* ]]; }
 check 'it is read again on SIGHUP' busywait 20 masquerades
 echo 'nonsense: 1' >>"$tmp/config"
+primary_is() { [[ $(ctl get nodeport-addresses) == *$1/32* ]]; }
+check 'node ports are on the primary address' busywait 20 primary_is 10.2.0.1
+ip -n "$node" addr add 10.2.0.9/24 dev s0
+ip -n "$node" route replace default via 10.2.0.2 src 10.2.0.9
+check 'and follow it' busywait 20 primary_is 10.2.0.9
 kill -HUP "$daemon_pid"
 check 'one with an unknown key is refused, with its line' busywait 20 logged 'config:6'
 check 'and changes nothing' masquerades

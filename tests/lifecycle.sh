@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 200
+# cpus: 2
 #
 # Instances come and go with namespaces and with the module, while packets pass.
 #

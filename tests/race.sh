@@ -11,6 +11,7 @@
 #                  fd02::1    fd02::2  ::3 ::4
 #
 # timeout: 300
+# cpus: 2
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 90
+# cpus: 2
 #
 # Transactions: all or nothing, one writer at a time, gone with their owner, told to whoever listens.
 #

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 180
+# cpus: 2
 #
 # `ksvcctl upgrade` puts a module in place of the loaded one: established connections do not notice, and afterwards
 # everything is as it was.
@@ -52,7 +53,7 @@ from_pod=$traffic_pid
 # shellcheck disable=SC2154 # from make_topology
 traffic "$node" hold "$tmp/node" 5 80 10.96.0.1 fd96::1 10.96.0.2 '10.1.0.1>10.96.0.1' 'fd01::1>fd96::1'
 from_node=$traffic_pid
-check 'connections are there' busywait 20 test -e "$tmp/pod.started" -a -e "$tmp/node.started"
+check 'connections are there' busywait 60 test -e "$tmp/pod.started" -a -e "$tmp/node.started"
 check 'some of them are masqueraded' ip netns exec "$node" conntrack -L -s 10.1.0.9 -q 10.2.0.1
 ctl del-service default/gone
 
@@ -68,8 +69,8 @@ save >"$tmp/before"
 for n in 1 2 3; do
 	check "upgrade $n" upgrade
 	before_pod=$(rounds pod) before_node=$(rounds node)
-	check 'connections from the pod go on' busywait 20 go_on pod "$before_pod"
-	check 'connections of the node go on' busywait 20 go_on node "$before_node"
+	check 'connections from the pod go on' busywait 60 go_on pod "$before_pod"
+	check 'connections of the node go on' busywait 60 go_on node "$before_node"
 done
 save >"$tmp/after"
 check 'services and settings are what they were' diff "$tmp/before" "$tmp/after"
