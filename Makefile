@@ -74,7 +74,7 @@ help:
 	@echo '              ($(KDIR))'
 	@echo 'install       tools under PREFIX ($(PREFIX)) and the module, by DKMS where it is; DESTDIR is honoured'
 	@echo 'uninstall     the reverse'
-	@echo 'demo          two nodes of a cluster in a virtual machine, real connections through real Services'
+	@echo 'demo          two nodes of a cluster, run by ksvcd, in a virtual machine, real connections through real Services'
 	@echo 'check         unit tests, static checks, and the tests in virtual machines with Debian 12'"'"'s kernels'
 	@echo 'check-matrix  check, and the same on Debian 13 with its kernel and the newest of its backports'
 	@echo 'check-debug   the tests on a kernel with KASAN, lockdep and kmemleak, and proof that they bite'

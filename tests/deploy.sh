@@ -3,6 +3,8 @@
 #
 # deploy/: the unit, the manifests, the image's recipe and its loader of the module agree with the sources and with
 # one another. Needs no module, and root for one thing only.
+#
+# run: by name, once: the kernel does not matter
 
 # shellcheck disable=SC2016,SC2119,SC2120,SC2317 # jq's dollars; optional arguments; functions for check
 # shellcheck source=tests/lib.sh
@@ -12,6 +14,7 @@ deploy=$KSVC_TOP/deploy
 daemon=$KSVC_TOP/ctl/daemon
 unit=$deploy/ksvcd.service
 ksvcd=$(command -v ksvcd) || ksvcd=$KSVC_TOP/ctl/ksvcd
+"$ksvcd" --version >/dev/null 2>&1 || ksvcd=
 version=$(sed -n 's/^PACKAGE_VERSION=//p' "$KSVC_TOP/dkms.conf")
 state=$(sed -n 's/^#define CONFIG_STATE_FILE[[:space:]]*"\(.*\)"/\1/p' "$daemon/config_draft.h")
 export LC_ALL=C
@@ -64,7 +67,8 @@ test_manifests() {
 	check_eq 'to be listed and watched, no more' '["list","watch"] ["apiGroups","resources","verbs"]' \
 		"$(of ClusterRole system:ksvcd '"\([.rules[].verbs[]] | unique) \([.rules[] | keys[]] | unique)"')"
 	check_eq 'and is bound to the account of the DaemonSet' 'ClusterRole system:ksvcd ServiceAccount kube-system ksvcd' \
-		"$(of ClusterRoleBinding system:ksvcd '"\(.roleRef | "\(.kind) \(.name)") \(.subjects[] | "\(.kind) \(.namespace) \(.name)")"')"
+		"$(of ClusterRoleBinding system:ksvcd \
+			'[.roleRef.kind, .roleRef.name] + (.subjects[] | [.kind, .namespace, .name]) | join(" ")')"
 	check_eq 'that is there' "$(of_pod .serviceAccountName)" "$(of ServiceAccount ksvcd .metadata.name)"
 
 	for name in healthz metrics; do
@@ -77,12 +81,14 @@ test_manifests() {
 		"$(of_ksvcd '[to_entries[] | select(.key | endswith("Probe")) |
 			"\(.key) \(.value.httpGet | "\(.path) \(.port)")"] | sort | join(" ")')"
 	check_eq 'the saved state outlives the pod' "${state%/*}" \
-		"$(of_pod '(.volumes[] | select(.hostPath.path == "'"${state%/*}"'").name) as $v |
-			.containers[0].volumeMounts[] | select(.name == $v).mountPath')"
+		"$(of_pod '(.volumes[] | select(.hostPath.path == "'"${state%/*}"'").name) as $v
+			| .containers[0].volumeMounts[] | select(.name == $v).mountPath')"
 	check_eq 'its directory belongs to the user of ksvcd' "$(of_ksvcd .securityContext.runAsUser)" \
 		"$(of_pod '.initContainers[0].env[] | select(.name == "STATE_OWNER").value')"
 	check_eq 'kube-proxy keeps off where ksvcd is' "$(of_pod '.nodeSelector["ksvc.io/proxy"]')" \
-		"$(of DaemonSet kube-proxy '.spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[].matchExpressions[] | select(.key == "ksvc.io/proxy" and .operator == "NotIn").values[]')"
+		"$(of DaemonSet kube-proxy '.spec.template.spec.affinity.nodeAffinity
+			.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[].matchExpressions[]
+			| select(.key == "ksvc.io/proxy" and .operator == "NotIn").values[]')"
 }
 
 # --- the image
@@ -91,7 +97,8 @@ recipe() { sed -e '/^#/d' -e ':a; /\\$/ { N; s/[[:space:]]*\\\n[[:space:]]*/ /; 
 packages() {
 	recipe | awk -v stage="$1" '
 	/^FROM / { n++ }
-	n == stage && /apt-get install/ { sub(/.*--no-install-recommends /, ""); sub(/ &&.*/, ""); print }' | tr ' ' '\n' | sort
+	n == stage && sub(/.*apt-get install -y --no-install-recommends /, "") { sub(/ &&.*/, ""); print }' |
+		tr ' ' '\n' | sort
 }
 copies_exist() {
 	local line words path bad=0
@@ -123,8 +130,9 @@ test_image() {
 	local path
 	check 'what the image copies is there' copies_exist
 	check_eq 'it is built with the libraries of the other builds' \
-		"$(sed -n 's/^both\t\(lib.*-dev\)$/\1/p' "$KSVC_TOP/tests/vm/packages" | sort)" "$(packages 1 | grep -v '^libc6-dev$' | grep '^lib')"
-	if [ ! -x "$ksvcd" ] || ! grep -qx 'VERSION_ID="12"' /etc/os-release || ! command -v dpkg readelf >/dev/null; then
+		"$(sed -n 's/^both\t\(lib.*-dev\)$/\1/p' "$KSVC_TOP/tests/vm/packages" | sort)" \
+		"$(packages 1 | grep '^lib' | grep -vx libc6-dev)"
+	if [ -z "$ksvcd" ] || ! grep -qx 'VERSION_ID="12"' /etc/os-release || ! command -v dpkg readelf >/dev/null; then
 		skip 'and has those that the tools need' 'needs ksvcd, built on Debian 12'
 	else
 		check_eq 'and has those that the tools need' "$({ owners "$ksvcd"; owners "${ksvcd%d}ctl"; } | sort -u)" \
@@ -151,7 +159,8 @@ test_capability() {
 	fi
 	check_eq 'the container may have one capability, no other privilege' \
 		'["NET_ADMIN"] ["ALL"] false true' \
-		"$(of_ksvcd '.securityContext | "\(.capabilities.add) \(.capabilities.drop) \(.allowPrivilegeEscalation) \(.runAsNonRoot)"')"
+		"$(of_ksvcd '.securityContext
+			| "\(.capabilities | "\(.add) \(.drop)") \(.allowPrivilegeEscalation) \(.runAsNonRoot)"')"
 	user=$(of_ksvcd .securityContext.runAsUser)
 	file=$(recipe | sed -n 's/.*setcap \([^ ]*\) [^ ]*\/ksvcd .*/\1/p')
 	chmod 0711 "$tmp"
@@ -161,16 +170,16 @@ test_capability() {
 		return
 	fi
 	drop=$(capsh --print | sed -n 's/^Bounding set =//p' | tr , '\n' | grep -vx cap_net_admin | paste -sd,)
-	check "$name" capsh --drop="$drop" --keep=1 --gid="$user" --uid="$user" --caps=cap_net_admin+ep --no-new-privs \
-		--shell="$tmp/grep" -- -x 'CapEff:.0*1000' /proc/self/status
+	check "$name" capsh --drop="$drop" --keep=1 --gid="$user" --uid="$user" \
+		--caps=cap_net_admin+ep --no-new-privs --shell="$tmp/grep" -- -x 'CapEff:.0*1000' /proc/self/status
 }
 
-# --- what ksvcd says to the configurations: where they are good, it gets as far as the network namespace, and no farther
-# accepts CONFIGURATION FLAG...: nothing in it is refused, or without effect.
+# --- the configurations: where they are good, ksvcd gets as far as its network namespace, and no farther
+# accepts FILE FLAG...: nothing in it is refused, or without effect.
 accepts() {
 	local status=0
 	mkdir -p "$tmp/etc"
-	cat >"$tmp/etc/ksvcd.conf" <<<"$1"
+	cp "$1" "$tmp/etc/ksvcd.conf"
 	shift
 	"$ksvcd" "${@//\/etc\/ksvc/$tmp\/etc}" --netns="$tmp/none" --log-format=json >"$tmp/out" 2>&1 || status=$?
 	cat "$tmp/out"
@@ -178,17 +187,17 @@ accepts() {
 }
 refuses() { ! accepts "$@" && grep -q "^ksvcd: $tmp/etc/ksvcd.conf:[0-9]*: " "$tmp/out"; }
 
-# starts KUBECONFIG: ksvcd gets along with it; it has no kernel module, no ports and no server here.
+# starts FILE: ksvcd gets along with it; it has no kernel module, no ports and no server here.
 starts() {
 	local pid status=0
 	mkdir -p "$tmp/account"
 	echo token >"$tmp/account/token"
 	echo '-----BEGIN CERTIFICATE-----' >"$tmp/account/ca.crt"
-	sed -e "s|/var/run/secrets/kubernetes.io/serviceaccount|$tmp/account|" -e 's|server: .*|server: https://127.0.0.1:1|' \
-		<<<"$1" >"$tmp/kubeconfig"
-	"$ksvcd" --kubeconfig="$tmp/kubeconfig" --hostname-override=here --state="$tmp/state.json" --log-format=json \
-		--healthz-port=0 --metrics-port=0 --conntrack-max-per-core=0 --conntrack-tcp-timeout-established=0 \
-		--conntrack-tcp-timeout-close-wait=0 >"$tmp/out" 2>&1 &
+	sed -e "s|/var/run/secrets/kubernetes.io/serviceaccount|$tmp/account|" \
+		-e 's|server: .*|server: https://127.0.0.1:1|' "$1" >"$tmp/kubeconfig"
+	"$ksvcd" --kubeconfig="$tmp/kubeconfig" --hostname-override=here --state="$tmp/state.json" \
+		--log-format=json --healthz-port=0 --metrics-port=0 --conntrack-max-per-core=0 \
+		--conntrack-tcp-timeout-established=0 --conntrack-tcp-timeout-close-wait=0 >"$tmp/out" 2>&1 &
 	pid=$!
 	busywait 10 grep -q '"message":"API .*connect' "$tmp/out" || status=1
 	kill "$pid"
@@ -199,19 +208,21 @@ starts() {
 
 test_configurations() {
 	local args
-	if [ ! -x "$ksvcd" ]; then
+	if [ -z "$ksvcd" ]; then
 		skip 'configurations' 'needs ksvcd'
 		return
 	fi
 	read -ra args <<<"$(setting ExecStart)"
-	check 'ksvcd accepts ksvcd.conf, and the flags of the unit' accepts "$(cat "$deploy/ksvcd.conf")" "${args[@]:1}"
-	check 'but not just anything' refuses "$(cat "$deploy/ksvcd.conf")
-nonsense: 1" "${args[@]:1}"
+	check 'ksvcd accepts ksvcd.conf, and the flags of the unit' accepts "$deploy/ksvcd.conf" "${args[@]:1}"
+	{ cat "$deploy/ksvcd.conf"; echo 'nonsense: 1'; } >"$tmp/nonsense"
+	check 'but not just anything' refuses "$tmp/nonsense" "${args[@]:1}"
 	[ -n "$have_yaml" ] || return
 	mapfile -t args < <(of_ksvcd '.args[]')
+	of ConfigMap ksvcd '.data["ksvcd.conf"]' >"$tmp/pod.conf"
+	of ConfigMap ksvcd .data.kubeconfig >"$tmp/pod.kubeconfig"
 	check "ksvcd accepts the ConfigMap's, and the flags of the DaemonSet" \
-		accepts "$(of ConfigMap ksvcd '.data["ksvcd.conf"]')" "${args[@]/'$(NODE_NAME)'/here}"
-	check "and the ConfigMap's kubeconfig" starts "$(of ConfigMap ksvcd '.data.kubeconfig')"
+		accepts "$tmp/pod.conf" "${args[@]/'$(NODE_NAME)'/here}"
+	check "and the ConfigMap's kubeconfig" starts "$tmp/pod.kubeconfig"
 }
 
 # --- the unit
@@ -230,7 +241,7 @@ verify_unit() {
 }
 
 test_unit() {
-	local exposure=20
+	local exposure=16
 	check_eq 'the unit starts what make install installs' "$(setting ExecStart | cut -d ' ' -f 1)" \
 		"$(make -n -C "$KSVC_TOP/ctl" install 2>&1 | sed -n 's/^install .* \(.*\/ksvcd\)$/\1/p')"
 	check_eq 'it keeps the state where ksvcd does' "${state%/*}" "/var/lib/$(setting StateDirectory)"

@@ -143,7 +143,8 @@ daemon_stop
 release
 
 # --- what a service manager and an operator see of it
-socat -u UNIX-RECV:"$tmp/notify" "CREATE:$tmp/notified" &
+socat -u UNIX-RECV:"$tmp/notify" "CREATE:$tmp/notified" >/dev/null 2>&1 &
+defer kill $!
 busywait 5 [ -S "$tmp/notify" ]
 NOTIFY_SOCKET=$tmp/notify WATCHDOG_USEC=2000000 daemon_start --master $api_url --conntrack-udp-timeout 77s
 notified() { grep -aq "$1" "$tmp/notified"; }

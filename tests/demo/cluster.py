@@ -14,6 +14,9 @@
         lan0  192.168.11.1
          |
        outside  192.168.11.50, which reaches the nodes and the load balancer's 192.168.11.200 by node1
+
+Besides, both nodes reach the API server in namespace api at 192.168.12.1 by their api0, and there are the pods of a
+deployment, cart-0 to cart-8: the even ones on node1.
 """
 import contextlib
 import ctypes
@@ -37,6 +40,7 @@ class Node:
         self.bridge = {v: s + '1' for v, s in self.subnet.items()}
         self.tunnel = {4: self.subnet[4] + '0', 6: self.subnet[6]}
         self.mac = {v: f'02:00:00:00:0{v}:{last}' for v in (4, 6)}
+        self.api = f'192.168.12.{last}'
 
 
 class Pod:
@@ -51,7 +55,10 @@ NODES = [Node(0, 10), Node(1, 11)]
 node1, node2 = NODES
 CLIENT = Pod('client', node1, 10)
 WEB = [Pod('web-0', node1, 20), Pod('web-1', node2, 21), Pod('web-2', node2, 22)]
-PODS = [CLIENT] + WEB
+CART = [Pod(f'cart-{i}', NODES[i % 2], 30 + i) for i in range(9)]
+PODS = [CLIENT] + WEB + CART
+API = 'api'
+API_IP = '192.168.12.1'
 OUTSIDE = 'outside'
 OUTSIDE_IP = '192.168.11.50'
 FLANNEL = {4: 'flannel.1', 6: 'flannel-v6.1'}
@@ -97,6 +104,11 @@ def sysctl(netns, **values):
                 f.write(str(value))
 
 
+def ksvcctl(node, *words):
+    with inside(node.name):
+        return run('ksvcctl', *words)
+
+
 def build():
     for module in 'br_netfilter', 'vxlan':
         run('modprobe', module)
@@ -120,6 +132,16 @@ def build():
             'link set lo up', 'link set eth0 up',
             f'addr add {pod.ip[4]}/24 dev eth0', f'addr add {pod.ip[6]}/64 dev eth0 nodad',
             f'route add default via {pod.node.bridge[4]}', f'route add default via {pod.node.bridge[6]}'])
+
+
+def build_api():
+    batch('ip', None, [f'netns add {API}'] + [
+        f'link add api0 netns {node.name} type veth peer name {node.name} netns {API}' for node in NODES])
+    batch('ip', API, [
+        'link set lo up', 'link add br0 type bridge', f'addr add {API_IP}/24 dev br0', 'link set br0 up'] +
+          [f'link set {node.name} master br0 up' for node in NODES])
+    for node in NODES:
+        batch('ip', node.name, [f'addr add {node.api}/24 dev api0', 'link set api0 up'])
 
 
 def build_outside():

@@ -14,8 +14,8 @@ def progress(text):
 
 
 class Page:
+    """Lines are shown when they are made."""
     def __init__(self):
-        self.lines = []
         self.checks = 0
         self.sections = 0
         self.untrue = []
@@ -39,11 +39,11 @@ class Page:
         gap = max(2, WIDTH - len(text) - len(note)) if note else 0
         if len(text) + gap + len(note) > WIDTH:
             self.untrue.append(f'a line has at most {WIDTH} columns: {text}{note}')
-        self.lines.append(text + ' ' * gap + (self.styled('2', note) if note else ''))
+        print(text + ' ' * gap + (self.styled('2', note) if note else ''), flush=True)
 
     def section(self, title):
         self.sections += 1
-        self.lines += ['', self.styled('1', f'{self.sections}  {title}')]
+        print('\n' + self.styled('1', f'{self.sections}  {title}'), flush=True)
 
     def command(self, where, words):
         """A command as one would type it, wrapped at its options."""
@@ -66,9 +66,6 @@ class Page:
         for label, count, note in rows:
             bar = '█' * round(count * BAR / total)
             self.line(f'   {label:{width}}  {count:3}  {bar}', note)
-
-    def show(self):
-        print('\n'.join(self.lines))
 
 
 def plausible(count, total, share):

@@ -66,6 +66,13 @@ def spawn(netns, function, *args):
         os._exit(0)
 
 
+def execute(output, *command):
+    """For spawn: becomes that command, which prints to the file descriptor output."""
+    for fd in 1, 2:
+        os.dup2(output, fd)
+    os.execvp(command[0], command)
+
+
 def end(pids):
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -144,11 +151,37 @@ def answers(netns, address, port, pod):
 
 
 def load(pipe, address, port):
-    """New connections without end; writes a line about each."""
-    while True:
+    """New connections until SIGTERM; writes a line about each."""
+    told = []
+    signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+    while not told:
         begin = time.monotonic_ns()
         try:
             result = get(None, address, port).pod
         except OSError as e:
             result = f'failed {type(e).__name__}'
         os.write(pipe, f'{begin} {result}\n'.encode())
+
+
+class Load:
+    """Clients in the pod that connect without a pause; iterating gives (when, who answered) of each connection."""
+    def __init__(self, clients, pod, address, port):
+        self.reader, writer = os.pipe()
+        self.pids = [spawn(pod.name, load, writer, address, port) for _ in range(clients)]
+        os.close(writer)
+
+    def __iter__(self):
+        rest = b''
+        while True:
+            more = os.read(self.reader, 65536)
+            if not more:
+                return
+            *whole, rest = (rest + more).split(b'\n')
+            for line in whole:
+                begin, result = line.decode().split(' ', 1)
+                yield int(begin), result
+
+    def stop(self):
+        """No connection is given up; what is left can still be read."""
+        for pid in self.pids:
+            os.kill(pid, signal.SIGTERM)
