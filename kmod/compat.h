@@ -92,4 +92,14 @@ char *ksvc_compat_extack_buf(void);
 #define ksvc_helper_get(helper)	refcount_inc_not_zero(&(helper)->ct_refcnt)
 #endif
 
+/* Helpers that are assigned by port are gone from 7.3 on, and with them the
+ * ports of all helpers.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+#define ksvc_helper_init(helper, family, protocol, name, args...)	\
+	nf_ct_helper_init(helper, family, protocol, name, 0, 0, 0, args)
+#else
+#define ksvc_helper_init	nf_ct_helper_init
+#endif
+
 #endif /* _KSVC_COMPAT_H */

@@ -85,8 +85,8 @@ void ksvc_load_track(struct nf_conn *ct, const struct ksvc_svc *svc,
 
 int ksvc_load_init(void)
 {
-	nf_ct_helper_init(&template, AF_INET, IPPROTO_TCP, "ksvc", 0, 0, 0, &no_expectations, 0,
-			  see_packet, NULL, THIS_MODULE);
+	ksvc_helper_init(&template, AF_INET, IPPROTO_TCP, "ksvc", &no_expectations, 0, see_packet,
+			 NULL, THIS_MODULE);
 	template.destroy = untrack;
 	return ksvc_helper_register(&template, &helper);
 }

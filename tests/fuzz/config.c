@@ -56,7 +56,8 @@ static void split(struct arguments *args, const char *text, size_t len)
 		return;
 	args->argv[args->argc++] = xasprintf("--config=%s", path);
 	confine_write("config", text, len);
-	args->lines = 1;
+	/* For libyaml, the end of the file is on a line of its own. */
+	args->lines = 2;
 	/* The last bytes of YAML's line breaks, in UTF-8 or UTF-16. */
 	for (size_t i = 0; i < len; i++)
 		args->lines += text[i] && strchr("\n\r\x85\xa8\xa9\x28\x29", text[i]);

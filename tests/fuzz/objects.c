@@ -184,6 +184,8 @@ static void check_model(const struct k8s *k)
 		const struct service *s = &m.services[i];
 
 		check(!service_check_name(s->name, &e));
+		check(s->n_frontends <= KSVC_MAX_FRONTENDS);
+		check(s->ranges.n <= KSVC_MAX_SOURCE_RANGES);
 		check(!i || strcmp(m.services[i - 1].name, s->name));
 		check(k8s_owns(k, s->name));
 		for (uint32_t j = 1; j < s->n_endpoints; j++)
