@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# ksvcd under 20,000 random events: at each quiet point the kernel equals a reference model, though the daemon was
-# killed in the midst of events. No connection is lost, and memory does not grow.
+# ksvcd under 20,000 random events (6,000 on other kernels than 6.12): at each quiet point the kernel equals a
+# reference model, though the daemon was killed in the midst of events. No connection is lost, and memory does not
+# grow.
 #
 #   pod ------------- node (ksvc, ksvcd) ------------- srv (API server)
 #   10.1.0.2   10.1.0.1               10.2.0.1   10.2.0.2:6443      endpoint 10.2.0.2:8080
@@ -18,6 +19,8 @@
 . "$(dirname "$0")/helpers/ksvcd.sh"
 
 events=20000 rounds=20
+# Once is enough, elsewhere fewer.
+[ "${KSVC_KERNEL-}" = 6.12 ] || events=6000
 make_topology curl ksvcd
 serve "$srv" 10.2.0.2:8080/tcp
 api_start

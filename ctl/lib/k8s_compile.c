@@ -67,6 +67,12 @@ static void add_ranges(struct service *to, const struct k8s_service *s,
 	prefix_list_unify(&to->ranges);
 }
 
+/* More than a message has room for, and the kernel would take. */
+static bool is_too_large(const struct service *s)
+{
+	return s->n_frontends > KSVC_MAX_FRONTENDS || s->ranges.n > KSVC_MAX_SOURCE_RANGES;
+}
+
 static void compile_port(struct k8s *k, struct k8s_entry *entry, const struct k8s_port *port)
 {
 	char *name = xasprintf(*port->name ? "%s/%s:%s" : "%s/%s", entry->ns, entry->name,
@@ -99,6 +105,12 @@ static void compile_port(struct k8s *k, struct k8s_entry *entry, const struct k8
 		add_frontends(to, s, port, ip->family, ip, k->node);
 		k8s_add_endpoints(entry, port, ip->family, k->node, to);
 	}
+	if (!is_too_large(to))
+		return;
+	k8s_warn(k, "Service %.253s/%.253s: port \"%.100s\": more than %d addresses or %d source ranges; left out",
+		 entry->ns, entry->name, port->name, KSVC_MAX_FRONTENDS, KSVC_MAX_SOURCE_RANGES);
+	service_free(to);
+	entry->n_wanted--;
 }
 
 /* What one port of a Service must not share with another. */

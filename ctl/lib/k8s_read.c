@@ -147,6 +147,11 @@ int k8s_read_meta(struct jread *r, const json_t *root, const char *kind,
 		return -1;
 	if (!meta->name || !*meta->name)
 		return jread_fail(r, "name", "is missing");
+	/* They part the names that services have here. */
+	if (strpbrk(meta->name, "/:"))
+		return jread_fail(r, "name", "\"%.60s\" is no object's name", meta->name);
+	if (meta->ns && strpbrk(meta->ns, "/:"))
+		return jread_fail(r, "namespace", "\"%.60s\" is no namespace's name", meta->ns);
 	jread_pop(r);
 	if (!meta->ns || !*meta->ns)
 		meta->ns = "default";

@@ -417,13 +417,30 @@ int nl_affinity_del(struct nl *nl, const char *name, const struct addr *client,
 	return request(nl, nlh, &a);
 }
 
+/* For more than the kernel would take, the batch has no room. */
+static int check_size(struct nl *nl, const struct op *op, struct err *e)
+{
+	const struct service *s = op->service;
+
+	if (op->type != OP_SERVICE_PUT ||
+	    (s->n_frontends <= KSVC_MAX_FRONTENDS && s->ranges.n <= KSVC_MAX_SOURCE_RANGES))
+		return 0;
+	snprintf(nl->refused, sizeof(nl->refused), "%s", s->name);
+	err_set(e, "a service takes at most %d frontends and %d source ranges", KSVC_MAX_FRONTENDS,
+		KSVC_MAX_SOURCE_RANGES);
+	return -E2BIG;
+}
+
 int nl_op(struct nl *nl, const struct op *op, struct err *e)
 {
 	struct answer a = { .e = e };
 	struct nlmsghdr *nlh;
 	uint32_t next = 0;
+	int err = check_size(nl, op, e);
 	bool all;
 
+	if (err)
+		return err;
 	nl->batch.used = 0;
 	all = batch_add_op(&nl->batch, op, &next);
 	nlh = (struct nlmsghdr *)nl->batch.data;
@@ -487,8 +504,10 @@ static int flush_batch(struct nl *nl, struct err *e)
 int nl_txn_op(struct nl *nl, const struct op *op, struct err *e)
 {
 	uint32_t next = 0;
-	int err;
+	int err = check_size(nl, op, e);
 
+	if (err)
+		return err;
 	while (!batch_add_op(&nl->batch, op, &next)) {
 		err = flush_batch(nl, e);
 		if (err)

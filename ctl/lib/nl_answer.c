@@ -101,6 +101,11 @@ static void note_service(const struct nlmsghdr *request, struct answer *a)
 	}
 }
 
+static int errno_of(int error)
+{
+	return error < 0 && error >= -4095 ? -error : EBADMSG;
+}
+
 static int on_error(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlmsgerr *ne = mnl_nlmsg_get_payload(nlh);
@@ -116,7 +121,7 @@ static int on_error(const struct nlmsghdr *nlh, void *data)
 	a->done = true;
 	if (!ne->error || a->error)
 		return MNL_CB_STOP;
-	a->error = -ne->error;
+	a->error = errno_of(ne->error);
 	request = has_request(nlh, ne);
 	if (request)
 		skip += MNL_ALIGN(ne->msg.nlmsg_len) - NLMSG_HDRLEN;
@@ -142,7 +147,7 @@ static int on_done(const struct nlmsghdr *nlh, void *data)
 	a->done = true;
 	if (error >= 0)
 		return MNL_CB_STOP;
-	a->error = -error;
+	a->error = errno_of(error);
 	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
 		mnl_attr_parse(nlh, sizeof(error), extack_attr, &x);
 	describe(a->e, a->error, x.msg, "", false);

@@ -84,8 +84,33 @@ static void slices(void)
 		    "apiVersion: \"discovery.k8s.io/v1beta1\" is not supported");
 }
 
+/* More of something than a service can have. */
+static char *many(const char *before, const char *each, int n, const char *after)
+{
+	char *list = xcalloc(n + 1, 32), *at = list, *input;
+
+	for (int i = 0; i < n; i++)
+		at += snprintf(at, 32, each, i / 250, 1 + i % 250);
+	input = text("%s%s%s", before, list, after);
+	free(list);
+	return input;
+}
+
+static void too_large(void)
+{
+	expect_text(compile(many("kind: Service\napiVersion: v1\nmetadata: {name: a, namespace: ns}\n"
+				 "spec: {clusterIP: 10.96.0.1, " OK_PORT ", externalIPs: [",
+				 "192.168.%d.%d,", KSVC_MAX_FRONTENDS, "]}\n")), "");
+	expect_part(warnings(), "Service ns/a: port \"\": more than 1024 addresses or 16384 source ranges; left out");
+	expect_part(compile(many("kind: Service\napiVersion: v1\nmetadata: {name: a, namespace: ns}\n"
+				 "spec: {clusterIP: 10.96.0.1, " OK_PORT ", externalIPs: [",
+				 "192.168.%d.%d,", KSVC_MAX_FRONTENDS - 1, "]}\n")), "ns/a ");
+}
+
 static void objects(void)
 {
+	expect_part(compile(SERVICE("'a:b'", "clusterIP: 10.96.0.1, " OK_PORT)),
+		    "Service: metadata.name: \"a:b\" is no object's name");
 	expect_part(compile("- 1\n"), "not a Kubernetes object");
 	expect_part(compile("{}"), "kind: is missing");
 	expect_part(compile("kind: Service\n"), "apiVersion: is missing");
@@ -196,6 +221,7 @@ const struct test k8s_input_tests[] = {
 	{ "input: malformed Services", services },
 	{ "input: malformed EndpointSlices", slices },
 	{ "input: malformed objects and lists", objects },
+	{ "input: more than a service can have", too_large },
 	{ "input: duplicates", duplicates },
 	{ "input: names that are too long", long_names },
 	{ "input: damaged files", damaged },
