@@ -63,6 +63,7 @@ check check-matrix check-debug:
 bench:
 	tests/vm/deps
 	tests/bench/run
+	tests/bench/events
 
 clean:
 	rm -rf build
@@ -78,7 +79,7 @@ help:
 	@echo 'check         unit tests, static checks, and the tests in virtual machines with Debian 12'"'"'s kernels'
 	@echo 'check-matrix  check, and the same on Debian 13 with its kernel and the newest of its backports'
 	@echo 'check-debug   the tests on a kernel with KASAN, lockdep and kmemleak, and proof that they bite'
-	@echo 'bench         instructions per packet'
+	@echo 'bench         instructions per packet, and from an event of the API server to the kernel'
 	@echo 'clean         removes what was built here; downloads and kernels stay in ~/.cache/ksvc'
 
 .PHONY: all kmod ctl install install-module install-dkms uninstall uninstall-dkms demo check check-matrix check-debug \
