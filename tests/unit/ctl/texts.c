@@ -1,68 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Runs the tests and prints KTAP. Arguments: parts of names, to run only those. */
+/* The suites; models and documents as text. */
 #include "test.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/input.h"
 
-static const struct test *const suites[] = {
+const struct test *const suites[] = {
 	addr_tests, model_tests, yaml_tests, json_tests, k8s_tests, k8s_frontends_tests,
-	k8s_input_tests, k8s_store_tests, diff_tests, nl_tests,
+	k8s_input_tests, k8s_store_tests, diff_tests, nl_tests, NULL
 };
 
-static bool failed;
-static char **texts;
-static size_t n_texts;
-
-bool expect_(bool ok, const char *file, int line, const char *cond)
+void before_all(void)
 {
-	if (!ok) {
-		printf("# %s:%d: expected %s\n", file, line, cond);
-		failed = true;
-	}
-	return ok;
 }
 
-bool expect_text(const char *got, const char *wanted)
+void after_each(void)
 {
-	bool ok = !strcmp(got, wanted);
-
-	if (!ok)
-		printf("# got    %s\n# wanted %s\n", got, wanted);
-	failed |= !ok;
-	return ok;
-}
-
-bool expect_part(const char *got, const char *part)
-{
-	bool ok = strstr(got, part);
-
-	if (!ok)
-		printf("# got    %s\n# wanted ...%s...\n", got, part);
-	failed |= !ok;
-	return ok;
-}
-
-static char *keep(char *s)
-{
-	xgrow(&texts, n_texts, sizeof(*texts));
-	texts[n_texts++] = s;
-	return s;
-}
-
-char *text(const char *fmt, ...)
-{
-	va_list ap;
-	char *s;
-
-	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) < 0)
-		abort();
-	va_end(ap);
-	return keep(s);
 }
 
 static void print_frontend(FILE *f, const struct frontend *fe)
@@ -107,7 +62,7 @@ char *model_text(const struct model *m)
 		}
 	}
 	fclose(f);
-	return keep(s);
+	return keep_text(s);
 }
 
 static int print_document(json_t *root, void *data, struct err *e)
@@ -127,7 +82,7 @@ char *documents_of(const char *input, size_t len)
 	int err = input_parse(input, len, print_document, f, &e);
 
 	fclose(f);
-	keep(s);
+	keep_text(s);
 	return err ? text("error: %s", e.text) : s;
 }
 
@@ -210,45 +165,4 @@ void model_of(struct model *m, const char *description)
 	}
 	free(copy);
 	model_sort(m);
-}
-
-static bool wanted(const char *name, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (strstr(name, argv[i]))
-			return true;
-	return argc < 2;
-}
-
-static int each(int argc, char **argv, bool run)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
-		for (const struct test *t = suites[i]; t->name; t++) {
-			if (!wanted(t->name, argc, argv))
-				continue;
-			n++;
-			if (!run)
-				continue;
-			failed = false;
-			t->run();
-			printf("%sok %d %s\n", failed ? "not " : "", n, t->name);
-			if (failed)
-				argv[0] = NULL;
-			while (n_texts)
-				free(texts[--n_texts]);
-			free(texts);
-			texts = NULL;
-		}
-	}
-	return n;
-}
-
-int main(int argc, char **argv)
-{
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("KTAP version 1\n1..%d\n", each(argc, argv, false));
-	each(argc, argv, true);
-	return argv[0] ? 0 : 1;
 }

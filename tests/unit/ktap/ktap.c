@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Runs the tests and prints KTAP. Arguments: parts of names, to run only those. */
-#include "test.h"
+#include "ktap.h"
 
-#include <curl/curl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "fixture.h"
-#include "lib/util.h"
-
-static const struct test *const suites[] = {
-	http_tests, listener_tests, health_tests, proxy_tests, conformance_tests, page_tests,
-	metrics_tests, scrape_tests,
-};
 
 static bool failed;
 static const char *skipped;
@@ -63,6 +53,13 @@ void skip(const char *why)
 	skipped = why;
 }
 
+char *keep_text(char *s)
+{
+	xgrow(&texts, n_texts, sizeof(*texts));
+	texts[n_texts++] = s;
+	return s;
+}
+
 char *text(const char *fmt, ...)
 {
 	va_list ap;
@@ -72,9 +69,7 @@ char *text(const char *fmt, ...)
 	if (vasprintf(&s, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	xgrow(&texts, n_texts, sizeof(*texts));
-	texts[n_texts++] = s;
-	return s;
+	return keep_text(s);
 }
 
 static void free_texts(void)
@@ -101,13 +96,15 @@ static void run(const struct test *t, int n)
 	printf("%sok %d %s%s%s\n", failed ? "not " : "", n, t->name,
 	       skipped ? " # SKIP " : "", skipped ? skipped : "");
 	free_texts();
+	after_each();
 }
 
+/* How many there are; really: how many failed. */
 static int each(int argc, char **argv, bool really)
 {
 	int n = 0, bad = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
+	for (size_t i = 0; suites[i]; i++) {
 		for (const struct test *t = suites[i]; t->name; t++) {
 			if (!wanted(t->name, argc, argv))
 				continue;
@@ -123,13 +120,8 @@ static int each(int argc, char **argv, bool really)
 
 int main(int argc, char **argv)
 {
-	int bad;
-
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	own_network();
-	curl_global_init(CURL_GLOBAL_ALL);
+	before_all();
 	printf("KTAP version 1\n1..%d\n", each(argc, argv, false));
-	bad = each(argc, argv, true);
-	curl_global_cleanup();
-	return bad ? 1 : 0;
+	return each(argc, argv, true) ? 1 : 0;
 }
