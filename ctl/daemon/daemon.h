@@ -56,7 +56,6 @@ struct daemon {
 		double time;		/* seconds since 1970 */
 	} triggers[MAX_TRIGGERS];
 	size_t n_triggers;
-	uint64_t pending[2];		/* Services, EndpointSlices */
 
 	sd_event_source *save, *saver;	/* when, and the process that does */
 	bool unsaved;

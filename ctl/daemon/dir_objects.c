@@ -447,7 +447,8 @@ void dir_objects_forget(struct dir_objects *t, struct dir_file *f)
 	f->objects = NULL;
 }
 
-static json_t *stub(const struct dir_object *o)
+/* As much of it as a deletion needs. */
+static json_t *name_of(const struct dir_object *o)
 {
 	json_t *root = json_object(), *meta = json_object();
 	const char *slash = kinds[o->kind].has_namespace ? strchr(o->key, '/') : NULL;
@@ -467,7 +468,7 @@ void dir_objects_settle(struct dir_objects *t)
 		struct dir_object *o = t->left[i];
 
 		if (o->counts) {
-			json_t *object = stub(o);
+			json_t *object = name_of(o);
 
 			t->sink->del(t->sink->data, o->kind, object);
 			json_decref(object);

@@ -65,10 +65,6 @@ static void succeed(struct engine *e, uint64_t took, bool full)
 	e->backoff = 0;
 	e->failing = false;
 	e->ever = true;
-	if (full)
-		e->counts.full++;
-	else
-		e->counts.partial++;
 	/* What is still there, was refused. */
 	if (e->objects.changed.n)
 		arm(e->again, e->last + REFUSED_AGAIN);

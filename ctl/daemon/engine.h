@@ -26,11 +26,8 @@ struct engine_calls {
 };
 
 struct engine_counts {
-	uint64_t full, partial;		/* syncs */
 	uint64_t drift;			/* operations that others' changes made necessary */
 	uint64_t failures;
-	uint64_t refused;
-	size_t pending;			/* entries that wait for a sync */
 };
 
 struct engine {

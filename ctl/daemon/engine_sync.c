@@ -173,7 +173,6 @@ static void refuse(struct engine *e, struct k8s_entry *entry, const char *why)
 	if (!entry->refused)
 		e->calls.refused(e->calls.data, entry, why);
 	entry->refused = true;
-	e->counts.refused++;
 }
 
 static int write_one(struct engine *e, struct k8s_entry *entry, struct err *why)
@@ -232,7 +231,6 @@ static void settle(struct engine *e)
 		k8s_settled(&e->objects, entry);
 	}
 	changed->n = kept;
-	e->counts.pending = kept;
 }
 
 static int sync_once(struct engine *e, struct err *why)

@@ -6,21 +6,18 @@
 
 #include "log.h"
 
-static uint64_t *changes(struct metrics *m, enum kind kind)
-{
-	return kind == KIND_SERVICE ? &m->service_changes : &m->endpoint_changes;
-}
-
 void report_change(struct daemon *d, enum kind kind)
 {
 	struct instant now = instant_now();
 	uint64_t woken = now.mono;
 
-	++*changes(&d->metrics, kind);
-	if (kind == KIND_SERVICE)
+	if (kind == KIND_SERVICE) {
+		d->metrics.service_changes++;
 		d->metrics.service_changes_pending++;
-	else
+	} else {
+		d->metrics.endpoint_changes++;
 		d->metrics.endpoint_changes_pending++;
+	}
 	/* Since the event loop saw that there is something to read. */
 	sd_event_now(d->loop, CLOCK_MONOTONIC, &woken);
 	if (!d->arrived)
