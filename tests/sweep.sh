@@ -44,6 +44,9 @@ setup_ns client node server
 	ip -n "$node" route add default via fd02::2
 }
 ip netns exec "$node" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+# What goes shall go because of what changed, however slow the machine.
+ip netns exec "$node" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600 \
+	net.netfilter.nf_conntrack_udp_timeout_stream=3600
 
 in_ns() { local ns=$1; shift; ip netns exec "$ns" "$@"; }
 
