@@ -3,6 +3,7 @@
 #define _KSVCD_DAEMON_H
 
 #include "addresses.h"
+#include "collect.h"
 #include "config.h"
 #include "engine.h"
 #include "health.h"
@@ -18,10 +19,11 @@
 
 /* What the page of metrics that is being made is made of. */
 struct scraped {
-	struct model model;
+	struct collector *collector;	/* NULL: not begun */
 	struct metrics_services services;
 	struct nl_info info;
 	struct nl_stats stats;
+	bool has_info, has_stats;
 };
 
 /* Everything, and what its parts need of each other. */

@@ -21,36 +21,6 @@ static void count_objects(struct daemon *d)
 	d->metrics.sync_failures = d->engine.counts.failures;
 }
 
-static bool lacks_local(const struct service *s, uint32_t policy, uint16_t family)
-{
-	if (!(s->flags & policy) || !service_has_family(s, family))
-		return false;
-	for (uint32_t i = 0; i < s->n_endpoints; i++)
-		if (s->endpoints[i].addr.family == family &&
-		    s->endpoints[i].flags & KSVC_ENDPOINT_FLAGS_LOCAL)
-			return false;
-	return s->n_endpoints;
-}
-
-static void count_no_local(struct daemon *d, const struct model *m)
-{
-	static const uint16_t families[K8S_FAMILIES] = { AF_INET, AF_INET6 };
-	static const uint32_t policies[N_POLICIES] = {
-		[POLICY_INTERNAL] = KSVC_SERVICE_FLAGS_INTERNAL_LOCAL,
-		[POLICY_EXTERNAL] = KSVC_SERVICE_FLAGS_EXTERNAL_LOCAL,
-	};
-
-	for (int i = 0; i < K8S_FAMILIES; i++) {
-		for (int j = 0; j < N_POLICIES; j++) {
-			uint64_t *n = &d->metrics.family[i].no_local[j];
-
-			*n = 0;
-			for (size_t s = 0; s < m->n_services; s++)
-				*n += lacks_local(&m->services[s], policies[j], families[i]);
-		}
-	}
-}
-
 /* What the source has counted, in the page's terms. */
 static void count_api(struct daemon *d)
 {
@@ -88,30 +58,60 @@ static void count_sweeps(struct daemon *d, const struct nl_stats *stats)
 	d->seen = *stats;
 }
 
-static int collect(void *data, struct metrics_parts *parts)
+/* What is asked for at once: little. */
+static void collect_rest(struct daemon *d)
 {
-	struct daemon *d = data;
 	struct scraped *from = &d->scraped;
 	struct nl *nl = engine_nl(&d->engine);
 	struct err ignored;
 
+	from->has_info = nl && !nl_info(nl, &from->info, &ignored);
+	from->has_stats = nl && !nl_stats(nl, &from->stats, &ignored);
+	if (from->has_stats)
+		count_sweeps(d, &from->stats);
+	count_objects(d);
+	count_api(d);
+}
+
+static void take_services(struct daemon *d, struct metrics_parts *parts)
+{
+	struct scraped *from = &d->scraped;
+
+	from->services = metrics_services_of(collector_model(from->collector));
+	parts->services = &from->services;
+	for (int i = 0; i < K8S_FAMILIES; i++)
+		for (int j = 0; j < N_POLICIES; j++)
+			d->metrics.family[i].no_local[j] =
+				collector_no_local(from->collector, i, j);
+}
+
+static int collect_services(struct scraped *from)
+{
+	if (from->collector)
+		return collector_step(from->collector);
+	from->collector = collector_new();
+	return from->collector ? 1 : -1;
+}
+
+static int collect(void *data, struct metrics_parts *parts)
+{
+	struct daemon *d = data;
+	struct scraped *from = &d->scraped;
+	int r = collect_services(from);
+
+	if (r > 0)
+		return 1;
+	collect_rest(d);
 	parts->proxy = &d->proxy;
 	parts->health = d->health;
-	if (nl && !nl_info(nl, &from->info, &ignored)) {
+	if (from->has_info) {
 		parts->info = &from->info;
 		parts->protocol = KSVC_FAMILY_VERSION;
 	}
-	if (nl && !nl_stats(nl, &from->stats, &ignored)) {
+	if (from->has_stats)
 		parts->stats = &from->stats;
-		count_sweeps(d, &from->stats);
-	}
-	if (nl && !nl_services(nl, NULL, &from->model, &ignored)) {
-		from->services = metrics_services_of(&from->model);
-		parts->services = &from->services;
-		count_no_local(d, &from->model);
-	}
-	count_objects(d);
-	count_api(d);
+	if (!r)
+		take_services(d, parts);
 	return 0;
 }
 
@@ -119,7 +119,8 @@ static void release(void *data)
 {
 	struct daemon *d = data;
 
-	model_free(&d->scraped.model);
+	collector_free(d->scraped.collector);
+	d->scraped.collector = NULL;
 }
 
 static void report_bind(void *data, const struct http_place *place, int error)

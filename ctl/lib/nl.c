@@ -334,6 +334,33 @@ int nl_services(struct nl *nl, const char *name, struct model *m, struct err *e)
 	return err;
 }
 
+int nl_services_begin(struct nl *nl, struct err *e)
+{
+	const struct nlmsghdr *nlh = start(nl, KSVC_CMD_SERVICE_GET, NLM_F_DUMP);
+
+	return mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0 ? transport_error(e) : 0;
+}
+
+/* libmnl would end a dump that is not of one generation. */
+static void forgive_changes(void *buf, int n)
+{
+	for (struct nlmsghdr *nlh = buf; mnl_nlmsg_ok(nlh, n); nlh = mnl_nlmsg_next(nlh, &n))
+		nlh->nlmsg_flags &= ~NLM_F_DUMP_INTR;
+}
+
+int nl_services_more(struct nl *nl, struct model *m, struct err *e)
+{
+	struct answer a = { .e = e, .parse = parse_service, .data = m };
+	ssize_t n = mnl_socket_recvfrom(nl->sock, nl->recv_buf, RECV_SIZE);
+
+	if (n < 0)
+		return transport_error(e);
+	forgive_changes(nl->recv_buf, n);
+	if (answer_run(&a, nl->recv_buf, n, nl->batch.seq, nl->portid) < 0)
+		return transport_error(e);
+	return a.error ? -a.error : !a.done;
+}
+
 static void put_flow(struct nlmsghdr *nlh, const void *flow)
 {
 	msg_put_flow(nlh, flow);

@@ -94,6 +94,16 @@ int nl_settings_set(struct nl *nl, const struct settings *s, struct err *e);
 
 /* All services, or the one called name, sorted, in one generation. */
 int nl_services(struct nl *nl, const char *name, struct model *m, struct err *e);
+
+/*
+ * All services in pieces of some 32 KB, for those who cannot wait: each call of
+ * nl_services_more() adds one to the model and returns 1 until there is no
+ * more. What changes meanwhile does not matter: each service is as it was at
+ * some time, and one that left and came again may be missing, or there twice.
+ * In between, the socket is good for nothing else.
+ */
+int nl_services_begin(struct nl *nl, struct err *e);
+int nl_services_more(struct nl *nl, struct model *m, struct err *e);
 int nl_explain(struct nl *nl, const struct flow *flow, struct explanation *x,
 	       struct err *e);
 void explanation_free(struct explanation *x);

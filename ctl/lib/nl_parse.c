@@ -145,6 +145,7 @@ static int prefixes_attr(const struct nlattr *attr, uint16_t type, void *data)
 struct service_data {
 	struct model *model;
 	struct service *service;
+	bool continues;			/* what an earlier message began */
 };
 
 static int start_service(struct service_data *d, const char *name)
@@ -153,11 +154,24 @@ static int start_service(struct service_data *d, const char *name)
 
 	if (d->service)
 		return -1;
-	if (m->n_services && !strcmp(m->services[m->n_services - 1].name, name))
+	d->continues = m->n_services && !strcmp(m->services[m->n_services - 1].name, name);
+	if (d->continues)
 		d->service = &m->services[m->n_services - 1];
 	else
 		d->service = model_add_service(m, name);
 	return 0;
+}
+
+/* Only a first message has it: the service changed while it was told. */
+static void set_generation(struct service_data *d, uint64_t generation)
+{
+	struct service *s = d->service;
+
+	d->model->generation = generation;
+	if (!d->continues)
+		return;
+	s->n_frontends = s->n_endpoints = 0;
+	s->ranges.n = 0;
 }
 
 static int service_attr(const struct nlattr *attr, uint16_t type, void *data)
@@ -169,7 +183,7 @@ static int service_attr(const struct nlattr *attr, uint16_t type, void *data)
 	if (type == KSVC_A_SERVICE_NAME)
 		return start_service(d, mnl_attr_get_str(attr));
 	if (type == KSVC_A_SERVICE_GENERATION) {
-		d->model->generation = mnl_attr_get_u64(attr);
+		set_generation(d, mnl_attr_get_u64(attr));
 		return 0;
 	}
 	if (!d->service)

@@ -101,6 +101,36 @@ static void large_service(void)
 	model_free(&got);
 }
 
+/* A service that changed while it was told is told again from its beginning. */
+static void told_again(void)
+{
+	static const char *const texts[] = { "a 10.0.0.1:1/tcp -> 10.0.0.2:2 10.0.0.3:3",
+					     "a 10.0.0.1:9/tcp -> 10.0.0.4:4" };
+	struct model got = {};
+	char buf[4096];
+
+	for (uint64_t generation = 1; generation <= 2; generation++) {
+		struct nlmsghdr *nlh = msg_start(buf, FAMILY, KSVC_CMD_SERVICE_GET, 0, 1);
+		struct model m;
+		struct batch b;
+
+		mnl_attr_put_strz(nlh, KSVC_A_SERVICE_NAME, "a");
+		mnl_attr_put_u64(nlh, KSVC_A_SERVICE_GENERATION, generation);
+		expect(!msg_parse_service(nlh, &got));
+		expect(got.n_services == 1 && !got.services->n_endpoints);
+		expect(!got.services->n_frontends && got.generation == generation);
+		model_of(&m, texts[generation - 1]);
+		batch_init(&b);
+		expect(batch_add_op(&b, &(struct op){ .type = OP_SERVICE_PUT,
+						      .service = m.services }, &(uint32_t){ 0 }));
+		parse_batch(&b, &got);
+		expect_text(model_text(&got), model_text(&m));
+		free(b.data);
+		model_free(&m);
+	}
+	model_free(&got);
+}
+
 static void settings(void)
 {
 	char buf[65536];
@@ -377,6 +407,7 @@ static void damaged_messages(void)
 const struct test nl_tests[] = {
 	{ "nl: services there and back", services },
 	{ "nl: the largest service, in parts", large_service },
+	{ "nl: a service told again", told_again },
 	{ "nl: settings there and back", settings },
 	{ "nl: explain's reply", explain_reply },
 	{ "nl: session affinity", affinity },

@@ -8,7 +8,7 @@
 
 const struct test *const suites[] = {
 	http_tests, listener_tests, health_tests, proxy_tests, conformance_tests, page_tests,
-	metrics_tests, scrape_tests, NULL
+	metrics_tests, collect_tests, scrape_tests, NULL
 };
 
 void before_all(void)

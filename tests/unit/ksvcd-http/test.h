@@ -6,6 +6,7 @@
 
 /* of each file, up to an entry without a name */
 extern const struct test http_tests[], listener_tests[], health_tests[], proxy_tests[],
-			 conformance_tests[], page_tests[], metrics_tests[], scrape_tests[];
+			 conformance_tests[], page_tests[], metrics_tests[], collect_tests[],
+			 scrape_tests[];
 
 #endif
