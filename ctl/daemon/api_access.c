@@ -246,6 +246,14 @@ int api_access_in_cluster(struct api_access *a, const char *directory, const cha
 	return -1;
 }
 
+int api_access_init(struct api_access *a, const char *kubeconfig, const char *server,
+		    struct err *e)
+{
+	if (kubeconfig || server)
+		return api_access_kubeconfig(a, kubeconfig, NULL, server, e);
+	return api_access_in_cluster(a, NULL, NULL, e);
+}
+
 static void secret_free(char *s)
 {
 	if (s)

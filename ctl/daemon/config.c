@@ -349,7 +349,7 @@ static int fill(struct config_draft *d, int argc, char *const *argv, struct err 
 		d->c.action = d->help ? CONFIG_HELP : CONFIG_VERSION;
 		return 0;
 	}
-	d->c.action = d->cleanup ? CONFIG_CLEANUP : CONFIG_RUN;
+	d->c.action = d->check ? CONFIG_CHECK : d->cleanup ? CONFIG_CLEANUP : CONFIG_RUN;
 	if (d->c.file && config_read_file(d, d->c.file, e))
 		return -1;
 	return finish(d, e);
@@ -358,6 +358,7 @@ static int fill(struct config_draft *d, int argc, char *const *argv, struct err 
 int config_parse(struct config *c, int argc, char *const *argv, struct err *e)
 {
 	struct config_draft d = {};
+	enum config_action action;
 	int err;
 
 	set_defaults(&d);
@@ -366,9 +367,11 @@ int config_parse(struct config *c, int argc, char *const *argv, struct err *e)
 	free(d.prefix);
 	prefix_list_free(&d.cluster_cidrs);
 	prefix_list_free(&d.nodeports);
+	action = d.c.action;
 	if (err)
 		config_free(&d.c);
 	*c = d.c;
+	c->action = action;
 	return err;
 }
 

@@ -12,7 +12,7 @@
  * the log's level and format. Values of a file that stand for "not set" ("",
  * null, a duration of 0 where kube-proxy takes it so) leave the flag's.
  */
-enum config_action { CONFIG_RUN, CONFIG_CLEANUP, CONFIG_VERSION, CONFIG_HELP };
+enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_CLEANUP, CONFIG_VERSION, CONFIG_HELP };
 
 enum detect_local { DETECT_CLUSTER_CIDR, DETECT_NODE_CIDR, DETECT_BRIDGE, DETECT_PREFIX };
 
@@ -88,7 +88,8 @@ struct config {
 /*
  * Flags, the file that they name, and defaults. May be called again for the
  * same argv, which it leaves alone. Of an error, which names FILE:LINE or the
- * flag, nothing remains to be freed.
+ * flag, nothing remains to be freed; action is that of the flags if they had
+ * no error, else CONFIG_RUN.
  */
 int config_parse(struct config *c, int argc, char *const *argv, struct err *e);
 void config_free(struct config *c);

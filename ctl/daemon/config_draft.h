@@ -14,6 +14,7 @@
 enum config_item {
 	ITEM_NOTHING,			/* checked by its type, and noted */
 	ITEM_CONFIG,
+	ITEM_CHECK,
 	ITEM_CLEANUP,
 	ITEM_VERSION,
 	ITEM_HELP,
@@ -89,7 +90,7 @@ struct config_draft {
 	int32_t oom_score_adj;
 	struct prefix_list cluster_cidrs, nodeports;
 	bool nodeport_primary;
-	bool cleanup, version, help;
+	bool check, cleanup, version, help;
 	bool masquerade_all[N_MODES];	/* MODE_NONE: by the flag for all of them */
 	bool localhost_nodeports;
 	uint64_t sync[N_MODES], min_sync[N_MODES];

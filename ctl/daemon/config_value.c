@@ -62,6 +62,7 @@ static const struct {
 	const struct word *words;
 } items[N_CONFIG_ITEMS] = {
 	[ITEM_CONFIG] = { VALUE_TEXT, IN_CONFIG(file) },
+	[ITEM_CHECK] = { VALUE_BOOL, IN_DRAFT(check) },
 	[ITEM_CLEANUP] = { VALUE_BOOL, IN_DRAFT(cleanup) },
 	[ITEM_VERSION] = { VALUE_BOOL, IN_DRAFT(version) },
 	[ITEM_HELP] = { VALUE_BOOL, IN_DRAFT(help) },

@@ -12,6 +12,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "conntrack.h"
 #include "lib/apply.h"
 #include "log.h"
@@ -51,14 +52,9 @@ static int open_api(struct daemon *d, struct err *e)
 {
 	const struct config *c = &d->config;
 	struct source_api_config config;
-	struct api_access access = {};
-	int err;
+	struct api_access access;
 
-	if (c->kubeconfig || c->master)
-		err = api_access_kubeconfig(&access, c->kubeconfig, NULL, c->master, e);
-	else
-		err = api_access_in_cluster(&access, NULL, NULL, e);
-	if (err)
+	if (api_access_init(&access, c->kubeconfig, c->master, e))
 		return -1;
 	source_api_defaults(&config);
 	config.node_name = c->node_name;
@@ -268,6 +264,28 @@ static int clean_up(const struct config *c)
 	return 0;
 }
 
+static int act(struct daemon *d)
+{
+	switch (d->config.action) {
+	case CONFIG_HELP:
+		config_usage(stdout);
+		return 0;
+	case CONFIG_VERSION:
+		puts("ksvcd " KSVC_VERSION);
+		return 0;
+	case CONFIG_CHECK:
+		return check(&d->config, stderr) ? 1 : 0;
+	default:
+		break;
+	}
+	/* A list leaves much behind that was needed once. */
+	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+	apply_log_config(&d->config);
+	config_log_notes(&d->config);
+	set_oom_score(&d->config);
+	return d->config.action == CONFIG_CLEANUP ? clean_up(&d->config) : follow(d);
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon d;
@@ -276,30 +294,11 @@ int main(int argc, char **argv)
 
 	if (config_parse(&d.config, argc, argv, &e)) {
 		fprintf(stderr, "ksvcd: %s\n", e.text);
-		return 2;
+		return d.config.action == CONFIG_CHECK ? 1 : 2;
 	}
 	d.argc = argc;
 	d.argv = argv;
-	/* A list leaves much behind that was needed once. */
-	mallopt(M_TRIM_THRESHOLD, 1 << 20);
-	apply_log_config(&d.config);
-	config_log_notes(&d.config);
-	set_oom_score(&d.config);
-	switch (d.config.action) {
-	case CONFIG_HELP:
-		config_usage(stdout);
-		status = 0;
-		break;
-	case CONFIG_VERSION:
-		puts("ksvcd " KSVC_VERSION);
-		status = 0;
-		break;
-	case CONFIG_CLEANUP:
-		status = clean_up(&d.config);
-		break;
-	default:
-		status = follow(&d);
-	}
+	status = act(&d);
 	config_free(&d.config);
 	return status;
 }

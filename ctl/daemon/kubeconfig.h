@@ -46,6 +46,10 @@ int api_access_kubeconfig(struct api_access *a, const char *path, const char *co
 int api_access_in_cluster(struct api_access *a, const char *directory, const char *server,
 			  struct err *e);
 
+/* As a service account if neither kubeconfig nor server is given. */
+int api_access_init(struct api_access *a, const char *kubeconfig, const char *server,
+		    struct err *e);
+
 /*
  * Brings a->token up to date with its file: if that has changed, a minute has
  * passed, or always. On -1 the message says why, and the old token stays.
