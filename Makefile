@@ -19,12 +19,22 @@ kmod:
 ctl:
 	$(MAKE) -C ctl VERSION=$(KSVC_VERSION)
 
-# Tools, man pages and completion; the module by DKMS on the machine itself where that is installed, else as any other
-# module of the kernel in KDIR.
+# Tools, man pages and completion; ksvcd's unit, and what loads the module at boot; the module by DKMS on the machine
+# itself where that is installed, else as any other module of the kernel in KDIR.
 DKMS := $(if $(DESTDIR),,$(shell which dkms 2>/dev/null))
 
-install: ctl $(if $(DKMS),install-dkms,install-module)
+install: ctl install-boot $(if $(DKMS),install-dkms,install-module)
 	$(MAKE) -C ctl VERSION=$(KSVC_VERSION) install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+
+# systemd looks below /usr and /usr/local. The unit does not run by that: systemctl enable ksvcd.
+UNIT = $(DESTDIR)$(PREFIX)/lib/systemd/system/ksvcd.service
+MODULES_LOAD = $(DESTDIR)$(PREFIX)/lib/modules-load.d/ksvc.conf
+
+install-boot:
+	install -d $(dir $(UNIT))
+	sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' deploy/ksvcd.service >$(UNIT)
+	chmod 0644 $(UNIT)
+	install -D -m 0644 deploy/modules-load.conf $(MODULES_LOAD)
 
 install-module: kmod
 	$(MAKE) -C kmod modules_install KDIR=$(KDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates \
@@ -43,6 +53,7 @@ DKMS_KERNEL = $(shell sed -n 's/^\#define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/inc
 
 uninstall: uninstall-dkms
 	$(MAKE) -C ctl VERSION=$(KSVC_VERSION) uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	rm -f $(UNIT) $(MODULES_LOAD)
 	rm -f $(DESTDIR)/lib/modules/*/updates/ksvc.ko*
 	$(if $(DESTDIR),,for k in /lib/modules/*/modules.dep; do depmod $$(basename $$(dirname $$k)); done)
 
@@ -73,7 +84,7 @@ clean:
 help:
 	@echo 'all           module (kmod/ksvc.ko) and tools (ctl/ksvcctl, ...) for the kernel whose build directory is KDIR'
 	@echo '              ($(KDIR))'
-	@echo 'install       tools under PREFIX ($(PREFIX)) and the module, by DKMS where it is; DESTDIR is honoured'
+	@echo 'install       tools and unit under PREFIX ($(PREFIX)), and the module, by DKMS where it is; DESTDIR is honoured'
 	@echo 'uninstall     the reverse'
 	@echo 'demo          two nodes of a cluster, run by ksvcd, in a virtual machine, real connections through real Services'
 	@echo 'check         unit tests, static checks, and the tests in virtual machines with Debian 12'"'"'s kernels'
@@ -82,5 +93,5 @@ help:
 	@echo 'bench         instructions per packet, and from an event of the API server to the kernel'
 	@echo 'clean         removes what was built here; downloads and kernels stay in ~/.cache/ksvc'
 
-.PHONY: all kmod ctl install install-module install-dkms uninstall uninstall-dkms demo check check-matrix check-debug \
-	bench clean help
+.PHONY: all kmod ctl install install-boot install-module install-dkms uninstall uninstall-dkms demo check check-matrix \
+	check-debug bench clean help
