@@ -36,7 +36,7 @@ scrape_start() {
 	scraper=$!
 }
 scraping() { kill -0 "$scraper" 2>/dev/null; }
-traced() { grep -q TracerPid:.*[1-9] "/proc/$daemon_pid/status"; }
+traced() { grep -q 'TracerPid:.*[1-9]' "/proc/$daemon_pid/status"; }
 answers() { [ "$(wc -l <"$tmp/trace")" -ge "$1" ]; }
 
 mkdir "$tmp/manifests"
