@@ -14,7 +14,7 @@
 . "$(dirname "$0")/helpers/ksvcd.sh"
 
 [ -d /run/ksvc-vm ] || skip_all 'in a virtual machine only'
-require curl ip ksvcctl ksvcd make nsenter pgrep python3 unshare
+require curl ip ksvcctl ksvcd make nsenter pgrep ps python3 unshare
 [ -x /usr/lib/systemd/systemd ] || skip_all 'needs systemd'
 load_ksvc
 
@@ -30,11 +30,20 @@ install_all() {
 	make -s -C "$tmp/source" install-boot && make -s -C "$tmp/source/ctl" -o all install
 }
 
-# As docs/replacing-kube-proxy.md says, for manifests. The watchdog's time is for a test, that of detecting pods for
-# files without a Node.
+# As docs/replacing-kube-proxy.md says, first for a cluster, whose API server does not answer.
 configure() {
-	mkdir -p "$etc/manifests" "$dropin"
 	install -D -m 0644 "$KSVC_TOP/deploy/ksvcd.conf" "$etc/ksvcd.conf"
+	install -D -m 0600 /dev/null "$etc/kubeconfig"
+	cat >"$etc/kubeconfig" <<-END
+		current-context: c
+		contexts: [{name: c, context: {cluster: c}}]
+		clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+	END
+}
+
+# Then for manifests. How pods are known is for files without a Node, the watchdog's time for a test.
+configure_manifests() {
+	mkdir -p "$etc/manifests" "$dropin"
 	sed -i 's/^detectLocalMode:.*/clusterCIDR: 10.1.0.0\/16/' "$etc/ksvcd.conf"
 	cat >"$dropin/test.conf" <<-END
 		[Service]
@@ -84,8 +93,10 @@ property() { inside systemctl show -P "$1" ksvcd; }
 is_active() { [ "$(property ActiveState)" = active ]; }
 # restarted OLD: another process than this, and it is ready.
 restarted() { is_active && [ "$(property MainPID)" != "$1" ]; }
-journal() { inside journalctl -q --no-pager -u ksvcd "$@"; }
-journal_has() { journal | grep -q "$1"; }
+journal_has() { inside journalctl -q --no-pager -u ksvcd | grep -q "$1"; }
+# warnings: of the process that runs.
+warnings() { inside journalctl -q --no-pager -p warning "_SYSTEMD_INVOCATION_ID=$(property InvocationID)"; }
+arguments() { inside ps -o args= -p "$(property MainPID)"; }
 of_process() { inside sed -n "s/^$1:[[:space:]]*//p" "/proc/$(property MainPID)/status"; }
 conntrack_is() { cat "/proc/sys/net/netfilter/nf_conntrack_$1"; }
 page() { curl -s -m $((10 * KSVC_SLOW)) http://127.0.0.1:10249/metrics; }
@@ -105,12 +116,21 @@ systemd_start
 check 'systemd is up' busywait 120 systemd_is_up
 [ "$ktap_failed" = 0 ] || { note "$(tail -n 20 "$tmp/systemd")"; finish; }
 
-# --- it starts
+# --- it starts, and gets the kubeconfig that only root can read
+check 'systemctl start, for a cluster' inside systemctl start --no-block ksvcd
+check 'it asks the API server' busywait 60 journal_has 'API .*connect'
+check_match 'which a credential names' ' --kubeconfig=/run/credentials/' "$(arguments)"
+check_eq 'and is not ready without it' activating "$(property ActiveState)"
+check 'systemctl stop' inside systemctl stop ksvcd
+
+# --- it starts, for manifests
+configure_manifests
+check 'systemctl daemon-reload' inside systemctl daemon-reload
 check 'systemctl start' inside systemctl start ksvcd
 check 'it is active, so it said that it is ready' is_active
 check_eq 'the services are in force by then' 'ns/web' "$(names)"
 check 'with their endpoints' has_endpoints ns/web 10.9.0.1:8080
-check_eq 'nothing was left out, nothing refused' '' "$(journal -p warning)"
+check_eq 'nothing was left out, nothing refused' '' "$(warnings)"
 
 # --- what it may, and what it needs
 check_eq 'it is not root' 0 "$(of_process Uid | grep -cw 0)"
