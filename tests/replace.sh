@@ -146,8 +146,9 @@ there() {
 	check "$mode: some are masqueraded" masqueraded 3
 	traffic "$pod" connect "$tmp/new" 80 10.96.0.1 fd96::1 '10.1.0.9>10.96.0.1' 'fd01::9>fd96::1'
 	newcomers=$traffic_pid
+	check "$mode: others are opened" busywait 60 test -e "$tmp/new.started"
 	# It never pauses, and there may be one processor.
-	renice -n 19 -p "$newcomers" >/dev/null
+	renice -n 5 -p "$newcomers" >/dev/null
 	daemon_start --manifests "$tmp/manifests" --cluster-cidr 10.1.0.2/32,fd01::2/128
 	check "$mode: ksvcd comes" busywait 30 in_force
 	all_go_on 'with ksvcd'
