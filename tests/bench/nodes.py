@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Nodes that live side by side, each between a client and a server of its own, for `tcp` and `smp`.
+
+        NAME-client                   NAME-node                NAME-server
+    +---------------+         +---------------------+         +------------+
+    | .1.2      c0 -+---------+- n0 .1.1   forwards |         |            |
+    | .1.130    c1 -+---------+- n1 .1.129   .2.1 s-+---------+- e0 .2.2   |
+    +---------------+         +---------------------+         +------------+
+          192.168.1.0/25, 192.168.1.128/25       192.168.2.0/24
+
+Addresses of services and endpoints are those of `network`, IPv4. The node has a route to the services or one to the
+endpoints, never both; whichever it is, the server answers on all of them.
+"""
+import json
+import os
+import tempfile
+
+import network
+from network import run
+
+SERVER = network.SINKS[4]
+HASH_BUCKETS = 262144
+
+
+def inside(namespace, *command, **more):
+    return run("ip", "netns", "exec", namespace, *command, **more)
+
+
+class EmptyNat:
+    """The floor: connection tracking and NAT without a rule."""
+    translates = False
+
+    def __init__(self, services, version, masquerade=False, protocol="udp"):
+        self.services, self.version, self.protocol = services, version, protocol
+
+    def set_up(self, inside_node):
+        inside_node("nft", "-f", "-", stdin="""
+            table inet bench {
+                chain nat {
+                    type nat hook prerouting priority dstnat
+                }
+                chain conntrack {
+                    type filter hook input priority filter
+                    ct state new
+                }
+            }
+            """)
+
+
+class Ksvc(EmptyNat):
+    translates = True
+
+    def set_up(self, inside_node):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            self.write(file)
+            file.flush()
+            inside_node("ksvcctl", "restore", "-f", file.name)
+
+    def write(self, file):
+        """A service at a time: all of them at once would not fit a guest."""
+        settings = {"cluster-cidr": [network.CLIENTS[self.version]]}
+        file.write(json.dumps({"ksvc": 1, "settings": settings})[:-1] + ', "services": [')
+        for i in range(self.services):
+            address, port = network.frontend(self.version, i)
+            endpoints = (network.endpoint(self.version, i * network.ENDPOINTS + k) for k in range(network.ENDPOINTS))
+            service = {"name": f"bench/service-{i}", "frontends": [f"{address}:{port}/{self.protocol}"],
+                       "endpoints": [{"address": f"{a}:{p}"} for a, p in endpoints]}
+            file.write(",\n"[i == 0:] + json.dumps(service))
+        file.write("]}\n")
+
+
+# Each is made of (services, IP version, masquerade, protocol), and set up by a function that runs a command in a node.
+METHODS = {"empty NAT": EmptyNat, "ksvc": Ksvc}
+
+
+class Node:
+    def __init__(self, name, method, links=1):
+        self.client, self.node, self.server = (f"{name}-{part}" for part in ("client", "node", "server"))
+        self.links, self.method = links, method
+
+    def build(self):
+        to = (network.BACKENDS if self.method.translates else network.FRONTENDS)[4]
+        for namespace in self.client, self.node, self.server:
+            run("ip", "netns", "add", namespace)
+            inside(namespace, "ip", "link", "set", "lo", "up")
+            inside(namespace, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1",
+                   "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0")
+        for i in range(self.links):
+            self._connect(self.client, f"c{i}", f"192.168.1.{2 + 128 * i}/25", f"n{i}", f"192.168.1.{1 + 128 * i}/25")
+        self._connect(self.server, "e0", f"{SERVER}/24", "s", "192.168.2.1/24")
+        inside(self.client, "ip", "route", "add", "default", "via", "192.168.1.1")
+        inside(self.server, "ip", "route", "add", "default", "via", "192.168.2.1")
+        inside(self.server, "ip", "route", "add", "local", to, "dev", "lo")
+        inside(self.node, "ip", "route", "add", to, "via", SERVER)
+        inside(self.node, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.method.set_up(lambda *command, **more: inside(self.node, *command, **more))
+
+    def _connect(self, peer, outer, outer_address, inner, inner_address):
+        run("ip", "link", "add", outer, "netns", peer, "type", "veth", "peer", "name", inner, "netns", self.node)
+        for namespace, device, address in (self.node, inner, inner_address), (peer, outer, outer_address):
+            inside(namespace, "ip", "addr", "add", address, "dev", device)
+            inside(namespace, "ip", "link", "set", device, "up")
+
+    def remove(self):
+        for namespace in self.client, self.node, self.server:
+            run("ip", "netns", "del", namespace)
+
+    def connections(self):
+        return int(inside(self.node, "cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
+
+    def forget_connections(self):
+        inside(self.node, "conntrack", "-F")
+
+
+def load_modules(*names):
+    # The size of conntrack's table decides that of NAT's too, when NAT is loaded.
+    run("modprobe", "nf_conntrack", f"hashsize={HASH_BUCKETS}")
+    run("sysctl", "-qw", f"net.netfilter.nf_conntrack_max={HASH_BUCKETS}")
+    needs = run("modinfo", "-F", "depends", os.environ["KSVC_KO"]).strip().split(",")
+    for module in *names, *filter(None, needs):
+        run("modprobe", module)
+    run("insmod", os.environ["KSVC_KO"])
