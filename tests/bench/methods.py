@@ -1,50 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is compared: each method makes the node do something with the packets that pass it."""
+"""What is compared: each method makes a node do something with the packets that pass it."""
 import json
 
 import network
+from ipvs import BareIpvs, IpvsMh, IpvsRr, IpvsSh
+from method import WANTS_CONNTRACK, Method
+from peers import Iptables, Nftables
 
 FLOOR = "empty NAT"
 
 
-class Routing:
-    """Plain forwarding, no conntrack in the namespace."""
-    name = "routing"
-    tracks = False
-    translates = False
-
-    def __init__(self, services=1, masquerade=False):
-        self.services = services
-        self.masquerade = masquerade
-
-    def set_up(self, version):
-        pass
-
-    def translated(self):
-        """Connections translated, masqueraded so far, where the method counts them; else None."""
-        return None
-
-
-class Conntrack(Routing):
-    """A rule that forwarded packets never meet, but which wants conntrack."""
-    name = "conntrack"
+class Conntrack(Method):
     tracks = True
-    ruleset = """
-        table inet bench {
-            chain conntrack {
-                type filter hook input priority filter
-                ct state new
-            }
-        }
-    """
+    ruleset = WANTS_CONNTRACK
 
-    def set_up(self, version):
-        network.inside(network.NODE, "nft", "-f", "-", stdin=self.ruleset)
+    def set_up(self, inside):
+        inside("nft", "-f", "-", stdin=[self.ruleset])
 
 
 class EmptyNat(Conntrack):
-    name = FLOOR
-    ruleset = Conntrack.ruleset + """
+    ruleset = WANTS_CONNTRACK + """
         table inet bench {
             chain nat {
                 type nat hook prerouting priority dstnat
@@ -53,29 +28,67 @@ class EmptyNat(Conntrack):
     """
 
 
-class Ksvc(Conntrack):
-    name = "ksvc"
+class OneRule(Method):
+    """The first service, with its first endpoint alone."""
+    tracks = True
     translates = True
 
-    def set_up(self, version):
-        protocol = "[%s]:%d" if version == 6 else "%s:%d"
-        services = []
+    def set_up(self, inside):
+        address, port = network.frontend(self.version, 0)
+        family = "ip6" if self.version == 6 else "ip"
+        inside("nft", "-f", "-", stdin=[f"""
+            table {family} bench {{
+                chain nat {{
+                    type nat hook prerouting priority dstnat
+                    {family} daddr {address} {self.protocol} dport {port} dnat to \\
+                        {network.joined(*network.endpoint(self.version, 0))}
+                }}
+            }}
+        """])
+
+
+class Ksvc(Method):
+    tracks = True
+    translates = True
+    options = {}
+
+    def set_up(self, inside):
+        inside("ksvcctl", "restore", stdin=self.saved())
+
+    def saved(self):
+        yield '{"ksvc": 1, "settings": {"cluster-cidr": ["%s"]}, "services": [' % self.pods
         for i in range(self.services):
-            endpoints = (network.endpoint(version, i * network.ENDPOINTS + k) for k in range(network.ENDPOINTS))
-            services.append({
-                "name": f"bench/service-{i}",
-                "frontends": [protocol % network.frontend(version, i) + "/udp"],
-                "endpoints": [{"address": protocol % e} for e in endpoints],
-            })
-        # Clients are pods, as on a node of a cluster, unless their connections are to be masqueraded.
-        pods = (network.NOBODY if self.masquerade else network.CLIENTS)[version]
-        saved = {"ksvc": 1, "settings": {"cluster-cidr": [pods]}, "services": services}
-        network.inside(network.NODE, "ksvcctl", "restore", stdin=json.dumps(saved))
+            yield ",\n" * (i > 0) + json.dumps(self.service(i))
+        yield "]}"
 
-    def translated(self):
-        # The statistics of one service are short, and those of the namespace come with them.
-        stats = json.loads(network.inside(network.NODE, "ksvcctl", "--json", "stats", "bench/service-0"))
-        return stats["reasons"]["translated"], stats["masqueraded"]
+    def service(self, i):
+        return {"name": f"bench/service-{i}", **self.options,
+                "frontends": [f"{network.joined(*network.frontend(self.version, i))}/{self.protocol}"],
+                "endpoints": [self.endpoint(k, to) for k, to in enumerate(network.endpoints(self.version, i))]}
+
+    def endpoint(self, k, to):
+        return {"address": network.joined(*to)}
 
 
-METHODS = {m.name: m for m in (Routing, Conntrack, EmptyNat, Ksvc)}
+class KsvcWeighted(Ksvc):
+    def endpoint(self, k, to):
+        return {**super().endpoint(k, to), "weight": 1 + k % 3}
+
+
+def with_options(base, **options):
+    return type(base.__name__, (base,), {"options": options})
+
+
+KSVC = {
+    "ksvc": Ksvc,
+    "ksvc, affinity": with_options(Ksvc, affinity=10800),
+    "ksvc, rr": with_options(Ksvc, scheduler="rr"),
+    "ksvc, wrr": with_options(KsvcWeighted, scheduler="wrr"),
+    "ksvc, lc": with_options(Ksvc, scheduler="lc"),
+    "ksvc, sh": with_options(Ksvc, scheduler="sh"),
+    "ksvc, maglev": with_options(Ksvc, scheduler="maglev"),
+}
+PLAIN = {"routing": Method, "conntrack": Conntrack, FLOOR: EmptyNat, "one DNAT rule": OneRule}
+PEERS = {"nftables": Nftables, "iptables": Iptables, "IPVS rr": IpvsRr, "IPVS sh": IpvsSh, "IPVS mh": IpvsMh,
+         "bare IPVS rr": BareIpvs}
+METHODS = {**PLAIN, **KSVC, **PEERS}

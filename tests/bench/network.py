@@ -1,139 +1,234 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Three namespaces, packets through them, and proof that they went through.
+"""Namespaces, packets through them, and proof that they went through.
 
-        bench-client                 bench-node                 bench-sink
+            client                      node                       sink
     +----------------+         +------------------+         +----------------+
     | pktgen -> c0 o-+---------+-o n0  forwards n1 o-+------+-o s0  discards |
     +----------------+         +------------------+         +----------------+
                     192.168.1.0/24, fd00:1::/64    192.168.2.0/24, fd00:2::/64
 
-Service i is at 10.96.0.1 + i, port 80, or, in IPv6, where pktgen cannot count addresses up, at [fd00:96::1] on port
-1000 + i. Its endpoints are in 10.128.0.0/9 and fd00:128::/64. The node has a route to the services or one to the
-endpoints, never both, so that only packets that were treated as they should be arrive at the sink, which takes them
-for another host's and discards them at once.
+Service i is at 10.96.0.1 + i, port 80, or, in IPv6, where pktgen cannot count addresses up, on a port of its own at
+[fd00:96::1], PORTS services an address. Its endpoints are in 10.128.0.0/9 and fd00:128::/64. The node has a route to
+the services or one to the endpoints, never both, so that only packets that were treated as they should be arrive at the
+sink, which takes them for another host's and discards them at once.
 """
 import ipaddress
+import pathlib
 import re
+import resource
+import signal
 import subprocess
+import tempfile
+from collections import namedtuple
 
-CLIENT, NODE, SINK = "bench-client", "bench-node", "bench-sink"
 ENDPOINTS = 10
+PORTS = 50000		# services of one IPv6 address
 STRAY = 10		# packets that nobody sent
 PACKET = 78		# bytes; the least that pktgen makes of IPv6
+PARTS = 8		# of all services that get packets when there are more services than flows
 FRONTENDS = {4: "10.96.0.0/12", 6: "fd00:96::/64"}
 BACKENDS = {4: "10.128.0.0/9", 6: "fd00:128::/64"}
+CLIENT_ADDRESS = {4: "192.168.1.2", 6: "fd00:1::2"}
+NODE_ADDRESS = {4: "192.168.2.1", 6: "fd00:2::1"}
 SINKS = {4: "192.168.2.2", 6: "fd00:2::2"}
 CLIENTS = {4: "192.168.1.0/24", 6: "fd00:1::/64"}
 NOBODY = {4: "198.51.100.0/24", 6: "2001:db8::/32"}
 MAC = {name: "02:00:00:00:00:%02x" % i for i, name in enumerate(("c0", "n0", "n1", "s0", "elsewhere"))}
+
+FIRST_FRONTEND = {4: ipaddress.ip_address("10.96.0.1"), 6: ipaddress.ip_address("fd00:96::1")}
+FIRST_ENDPOINT = {4: ipaddress.ip_address("10.128.0.1"), 6: ipaddress.ip_address("fd00:128::1")}
+SERVICE_PORT, FIRST_PORT, ENDPOINT_PORT = 80, 1000, 8080
+
+Flow = namedtuple("Flow", "source source_port to to_port answers answers_port answer_to")
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Broken(Exception):
     """What was measured is not what was meant."""
 
 
-def run(*command, stdin=None):
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True)
+class Exhausted(Exception):
+    """The guest has not the memory or the time for what it was told."""
+
+
+def run(*command, stdin=()):
+    """Returns what the command prints. Its input is an iterable of strings, of which any number may come."""
+    with tempfile.TemporaryFile("w+") as file:
+        file.writelines(stdin)
+        file.seek(0)
+        done = subprocess.run(command, stdin=file, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Broken(f"{' '.join(command)}: status {done.returncode}: {done.stderr.strip()[-300:]}")
+        reason = f"{' '.join(map(str, command))}: status {done.returncode}: {done.stderr.strip()[-300:]}"
+        raise (Exhausted if done.returncode == -signal.SIGKILL or "emory" in done.stderr else Broken)(reason)
     return done.stdout
 
 
-def inside(namespace, *command, stdin=None):
-    return run("ip", "netns", "exec", namespace, *command, stdin=stdin)
+def limited(seconds):
+    """Returns a run() whose commands together have so many seconds of the processor.
+
+    The clock is no measure: one that counts instructions leaps while the machine waits for the host.
+    """
+    def used():
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime
+
+    def run_limited(*command, **more):
+        left = int(start + seconds - used())
+        try:
+            return run("prlimit", f"--cpu={max(left, 1)}", *command, **more)
+        except Exhausted as error:
+            if used() - start > seconds - 1:
+                raise Exhausted(f"more than {seconds} s of the processor to set up") from None
+            raise error
+
+    start = used()
+    return run_limited
 
 
 def frontend(version, i):
     if version == 6:
-        return "fd00:96::1", 1000 + i
-    return str(ipaddress.ip_address("10.96.0.1") + i), 80
+        return str(FIRST_FRONTEND[6] + i // PORTS), FIRST_PORT + i % PORTS
+    return str(FIRST_FRONTEND[4] + i), SERVICE_PORT
 
 
 def endpoint(version, i):
-    base = ipaddress.ip_address("fd00:128::1" if version == 6 else "10.128.0.1")
-    return str(base + i), 8080
+    return str(FIRST_ENDPOINT[version] + i), ENDPOINT_PORT
 
 
-def build(destinations):
-    for name in CLIENT, NODE, SINK:
-        run("ip", "netns", "add", name)
-        inside(name, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0",
-               "net.ipv6.conf.default.addr_gen_mode=1", "net.ipv6.conf.default.accept_ra=0")
-    run("ip", "link", "add", "c0", "address", MAC["c0"], "netns", CLIENT,
-        "type", "veth", "peer", "name", "n0", "address", MAC["n0"], "netns", NODE)
-    run("ip", "link", "add", "n1", "address", MAC["n1"], "netns", NODE,
-        "type", "veth", "peer", "name", "s0", "address", MAC["s0"], "netns", SINK)
-    run("ip", "-n", CLIENT, "link", "set", "c0", "up")
-    run("ip", "-n", SINK, "link", "set", "s0", "up")
-    run("ip", "-n", NODE, "-batch", "-", stdin=f"""
-        link set lo up
-        link set n0 up
-        link set n1 up
-        addr add 192.168.1.1/24 dev n0
-        addr add 192.168.2.1/24 dev n1
-        addr add fd00:1::1/64 dev n0
-        addr add fd00:2::1/64 dev n1
-        neigh add {SINKS[4]} lladdr {MAC["elsewhere"]} dev n1 nud permanent
-        neigh add {SINKS[6]} lladdr {MAC["elsewhere"]} dev n1 nud permanent
-        route add {destinations[4]} via {SINKS[4]}
-        route add {destinations[6]} via {SINKS[6]}
-        """)
-    inside(NODE, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
-           "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.n0.rp_filter=0")
+def endpoints(version, service):
+    return [endpoint(version, service * ENDPOINTS + k) for k in range(ENDPOINTS)]
 
 
-def limit_conntrack():
-    """Without instructions waiting, the guest's clock leaps: nothing may depend on how long something took."""
-    inside(NODE, "sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=100000",
-           "net.netfilter.nf_conntrack_udp_timeout_stream=100000")
+def joined(address, port):
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def remove():
-    for name in CLIENT, NODE, SINK:
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
+def service_at(version, address, port):
+    """The inverse of frontend()."""
+    i = int(ipaddress.ip_address(address)) - int(FIRST_FRONTEND[version])
+    return i * PORTS + port - FIRST_PORT if version == 6 else i
 
 
-def received():
-    words = inside(SINK, "cat", "/proc/net/dev").split("s0:")[1].split()
-    return int(words[1])
+def endpoint_at(version, address):
+    return int(ipaddress.ip_address(address)) - int(FIRST_ENDPOINT[version])
 
 
-def conntrack_entries():
-    return int(inside(NODE, "cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
+def parts(services, flows):
+    """Yields (first service, how many) of each part of the services that packets go to.
+
+    All services (or a divisor of the flows, so that each flow has one service), or, if there are more than flows, as
+    many as flows, in parts whose middle is that of all.
+    """
+    if services <= flows:
+        yield 0, next(n for n in range(services, 0, -1) if flows % n == 0)
+        return
+    pitch, size = services // PARTS, flows // PARTS
+    for part in range(PARTS):
+        yield part * pitch + (pitch - size) // 2, size
 
 
-def conntrack_flush():
-    inside(NODE, "conntrack", "-F")
+class Node:
+    """A node with a client and a sink of its own. Any number can live side by side."""
 
+    def __init__(self, tag, version):
+        self.version = version
+        self.client, self.name, self.sink = (f"{tag}-{role}" for role in ("client", "node", "sink"))
 
-def conntrack_reply(version):
-    """The flows that are there get what a reply would give them."""
-    inside(NODE, "conntrack", "-U", "-f", f"ipv{version}", "-p", "udp", "-u", "SEEN_REPLY")
+    def inside(self, *command, how=run, **more):
+        return how("ip", "netns", "exec", self.name, *command, **more)
 
+    def build(self, destinations):
+        for name in self.client, self.name, self.sink:
+            run("ip", "netns", "add", name)
+            run("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0",
+                "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.addr_gen_mode=1",
+                "net.ipv6.conf.default.accept_ra=0")
+        self._connect(self.client, "c0", self.name, "n0")
+        self._connect(self.name, "n1", self.sink, "s0")
+        run("ip", "-n", self.client, "link", "set", "c0", "up")
+        run("ip", "-n", self.sink, "link", "set", "s0", "up")
+        run("ip", "-n", self.name, "-batch", "-", stdin=[f"""
+            link set lo up
+            link set n0 up
+            link set n1 up
+            addr add 192.168.1.1/24 dev n0
+            addr add {NODE_ADDRESS[4]}/24 dev n1
+            addr add fd00:1::1/64 dev n0
+            addr add {NODE_ADDRESS[6]}/64 dev n1
+            neigh add {SINKS[4]} lladdr {MAC["elsewhere"]} dev n1 nud permanent
+            neigh add {SINKS[6]} lladdr {MAC["elsewhere"]} dev n1 nud permanent
+            route add {destinations[4]} via {SINKS[4]}
+            route add {destinations[6]} via {SINKS[6]}
+            """])
+        # Without instructions waiting, a clock that counts them leaps: nothing may depend on how long something took.
+        self.inside("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
+                    "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.n0.rp_filter=0",
+                    "net.netfilter.nf_conntrack_udp_timeout=100000",
+                    "net.netfilter.nf_conntrack_udp_timeout_stream=100000")
 
-def send(version, packets, services, source_ports):
-    """Sends packets, each from the next source port to the next service; returns instructions per packet."""
-    address, port = frontend(version, 0)
-    last_address, last_port = frontend(version, services - 1)
-    suffix = "6" if version == 6 else ""
-    source = "fd00:1::2" if version == 6 else "192.168.1.2"
-    settings = [f"count {packets}", f"pkt_size {PACKET}", "delay 0", "clone_skb 0", "flag !SHARED", "flag NO_TIMESTAMP",
-                f"dst_mac {MAC['n0']}", f"src{suffix or '_min'} {source}",
-                f"udp_dst_min {port}", f"udp_dst_max {last_port + (last_port > port)}",
-                "udp_src_min 1024", f"udp_src_max {1024 + source_ports}"]
-    if version == 6:
-        settings.append(f"dst6 {address}")
-    else:
-        settings += [f"src_max {source}", f"dst_min {address}", f"dst_max {last_address}"]
-    script = "set -e\ncd /proc/net/pktgen\necho rem_device_all >kpktgend_0\necho add_device c0 >kpktgend_0\n"
-    script += "".join(f"echo {s} >c0\n" for s in settings)
-    before = received()
-    report = inside(CLIENT, "sh", "-c", script + "echo start >pgctrl\ncat c0")
-    arrived = received() - before
-    result = re.search(r"Result: OK: (\d+)\(.*\) usec, (\d+) \(", report)
-    if not result or int(result[2]) != packets:
-        raise Broken(f"pktgen: {report.splitlines()[-2:]}")
-    # IPv6 has things to say of its own now and then.
-    if not packets <= arrived <= packets + STRAY:
-        raise Broken(f"the sink received {arrived} of {packets} packets")
-    return int(result[1]) * 1000 / packets
+    @staticmethod
+    def _connect(left, left_device, right, right_device):
+        run("ip", "link", "add", left_device, "address", MAC[left_device], "netns", left, "type", "veth",
+            "peer", "name", right_device, "address", MAC[right_device], "netns", right)
+
+    def remove(self):
+        for name in self.client, self.name, self.sink:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+    def received(self):
+        words = run("ip", "netns", "exec", self.sink, "cat", "/proc/net/dev").split("s0:")[1].split()
+        return int(words[1])
+
+    def entries(self):
+        return int(self.inside("cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
+
+    def flush(self):
+        self.inside("conntrack", "-F")
+
+    def flows(self):
+        """What conntrack knows of the flows, as Flow."""
+        listing = self.inside("conntrack", "-L", "-f", f"ipv{self.version}", "-p", "udp")
+        tuples = r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)"
+        for words in re.findall(rf"{tuples} .*?{tuples}", listing):
+            source, to, source_port, to_port, answers, answer_to, answers_port, _ = words
+            yield Flow(source, source_port, to, int(to_port), answers, int(answers_port), answer_to)
+
+    def answer(self, flows):
+        """Flows get what an answer would give them."""
+        self.inside(HERE / "answer", stdin=(f"{f.source} {f.source_port} {f.to} {f.to_port}\n" for f in flows))
+
+    def send(self, packets, services, flows, first_port):
+        """Sends packets, each of the next of so many flows to the next service; returns nanoseconds per packet."""
+        chosen = list(parts(services, flows))
+        packets, flows = packets // len(chosen), flows // len(chosen)
+        script = "set -e\ncd /proc/net/pktgen\n"
+        for part, (first, count) in enumerate(chosen):
+            script += "echo rem_device_all >kpktgend_0\necho add_device c0 >kpktgend_0\n"
+            settings = self._settings(packets, first, first + count - 1, first_port + part * flows, flows)
+            script += "".join(f"echo {setting} >c0\n" for setting in settings) + "echo start >pgctrl\ncat c0\n"
+        before = self.received()
+        report = run("ip", "netns", "exec", self.client, "sh", "-s", stdin=[script])
+        arrived = self.received() - before
+        results = re.findall(r"Result: OK: (\d+)\(.*\) usec, (\d+) \(", report)
+        packets *= len(chosen)
+        if len(results) != len(chosen) or sum(int(sent) for _, sent in results) != packets:
+            raise Broken(f"pktgen: {report.splitlines()[-2:]}")
+        # IPv6 has things to say of its own now and then.
+        if not packets <= arrived <= packets + STRAY:
+            raise Broken(f"the sink received {arrived} of {packets} packets")
+        return sum(int(usec) for usec, _ in results) * 1000 / packets
+
+    def _settings(self, packets, first, last, first_port, flows):
+        address, port = frontend(self.version, first)
+        last_address, last_port = frontend(self.version, last)
+        settings = [f"count {packets}", f"pkt_size {PACKET}", "delay 0", "clone_skb 0", "flag !SHARED",
+                    "flag NO_TIMESTAMP", f"dst_mac {MAC['n0']}",
+                    f"udp_dst_min {port}", f"udp_dst_max {last_port + (last_port > port)}",
+                    f"udp_src_min {first_port}", f"udp_src_max {first_port + flows}"]
+        source = CLIENT_ADDRESS[self.version]
+        if self.version == 4:
+            return settings + [f"src_min {source}", f"src_max {source}",
+                               f"dst_min {address}", f"dst_max {last_address}"]
+        if address != last_address:
+            raise Broken("pktgen cannot count IPv6 addresses up")
+        return settings + [f"src6 {source}", f"dst6 {address}"]
