@@ -162,6 +162,12 @@ static int build(struct plan *plan, struct ksvc_change *change)
 	}
 	if (change->delete)
 		return 0;
+	plan->n_frontends += change->spec.n_frontends;
+	plan->n_endpoints += change->spec.n_endpoints;
+	plan->n_services++;
+	change->same = old && ksvc_svc_is(old, &change->spec);
+	if (change->same)
+		return 0;
 
 	change->svc = ksvc_svc_build(change->ident, &change->spec);
 	if (IS_ERR(change->svc)) {
@@ -170,16 +176,7 @@ static int build(struct plan *plan, struct ksvc_change *change)
 		change->svc = NULL;
 		return err;
 	}
-	plan->n_frontends += change->spec.n_frontends;
-	plan->n_endpoints += change->spec.n_endpoints;
 	plan->affinity += !!change->svc->affinity_owner;
-	plan->n_services++;
-	if (old && ksvc_svc_equal(old, change->svc)) {
-		change->same = true;
-		ksvc_svc_free(change->svc);
-		change->svc = NULL;
-		return 0;
-	}
 	plan->sweep |= old && needs_reconciliation(old, change->svc);
 	change->entries = kvcalloc(change->spec.n_frontends, 2 * sizeof(*change->entries),
 				   GFP_KERNEL);

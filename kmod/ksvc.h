@@ -140,6 +140,7 @@ struct ksvc_spec {
 	u32 n_frontends;
 	u32 n_endpoints;
 	u32 n_ranges;
+	u32 open_ranges[KSVC_FAMILIES];	/* as a version has it */
 	struct ksvc_features features;
 };
 
@@ -334,7 +335,7 @@ bool ksvc_list_match(const struct ksvc_list *list, u8 family,
 bool ksvc_prefix_match(const struct ksvc_prefix *p, u8 family, const union nf_inet_addr *addr);
 
 /* ranges.c */
-void ksvc_ranges_arrange(struct ksvc_svc *svc);
+void ksvc_ranges_arrange(struct ksvc_spec *spec);
 bool ksvc_ranges_match(const struct ksvc_svc *svc, u8 family, const union nf_inet_addr *addr);
 
 /* ports.c */
@@ -425,10 +426,12 @@ const struct ksvc_endpoint *ksvc_svc_find(const struct ksvc_svc *svc,
 					  const struct ksvc_endpoint *key);
 const struct ksvc_endpoint *ksvc_svc_by_slot(const struct ksvc_svc *svc, u32 slot, u32 born);
 bool ksvc_endpoints_equal(const struct ksvc_svc *a, const struct ksvc_svc *b);
-bool ksvc_svc_equal(const struct ksvc_svc *a, const struct ksvc_svc *b);
+bool ksvc_svc_is(const struct ksvc_svc *svc, const struct ksvc_spec *spec);
 void ksvc_svc_free(struct ksvc_svc *svc);
 void ksvc_svc_free_rcu(struct ksvc_svc *svc);
 int ksvc_endpoint_cmp(const void *a, const void *b);
+void ksvc_endpoints_sort(struct ksvc_endpoint *ep, u32 n,
+			 int (*cmp)(const void *, const void *));
 u64 ksvc_connections(const u64 __percpu *cell);
 
 /* names.c */

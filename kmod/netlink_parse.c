@@ -214,17 +214,24 @@ static int parse_endpoint(const struct nlattr *attr, struct ksvc_endpoint *ep,
 	return 0;
 }
 
-static int count(const struct genl_info *info, int type, u32 max, u32 *n, const char *too_many)
+static int count_lists(const struct genl_info *info, struct ksvc_spec *spec)
 {
 	const struct nlattr *attr;
 	int rem;
 
-	*n = 0;
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
-		*n += nla_type(attr) == type;
-	if (*n <= max)
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		spec->n_frontends += nla_type(attr) == KSVC_A_SERVICE_FRONTEND;
+		spec->n_endpoints += nla_type(attr) == KSVC_A_SERVICE_ENDPOINT;
+		spec->n_ranges += nla_type(attr) == KSVC_A_SERVICE_SOURCE_RANGE;
+	}
+	if (spec->n_frontends > KSVC_MAX_FRONTENDS)
+		NL_SET_ERR_MSG(info->extack, "a service takes at most 1024 frontends");
+	else if (spec->n_endpoints > KSVC_MAX_ENDPOINTS)
+		NL_SET_ERR_MSG(info->extack, "a service takes at most 65535 endpoints");
+	else if (spec->n_ranges > KSVC_MAX_SOURCE_RANGES)
+		NL_SET_ERR_MSG(info->extack, "a service takes at most 16384 source ranges");
+	else
 		return 0;
-	NL_SET_ERR_MSG_FMT(info->extack, "%s", too_many);
 	return -E2BIG;
 }
 
@@ -299,12 +306,7 @@ int ksvc_nl_parse_service(struct genl_info *info, struct ksvc_nl_service *servic
 		return -EINVAL;
 	}
 	err = ksvc_nl_parse_name(info->attrs[KSVC_A_SERVICE_NAME], info->extack) ?:
-	      count(info, KSVC_A_SERVICE_FRONTEND, KSVC_MAX_FRONTENDS, &spec->n_frontends,
-		    "a service takes at most 1024 frontends") ?:
-	      count(info, KSVC_A_SERVICE_ENDPOINT, KSVC_MAX_ENDPOINTS, &spec->n_endpoints,
-		    "a service takes at most 65535 endpoints") ?:
-	      count(info, KSVC_A_SERVICE_SOURCE_RANGE, KSVC_MAX_SOURCE_RANGES,
-		    &spec->n_ranges, "a service takes at most 16384 source ranges");
+	      count_lists(info, spec);
 	if (err)
 		return err;
 	if (put && !spec->n_frontends) {

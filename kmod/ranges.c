@@ -27,27 +27,28 @@ static int covered_last(const void *a, const void *b)
 	return x->covered != y->covered ? x->covered - y->covered : by_address(a, b);
 }
 
-/* Sorts a version's ranges, before it is published. */
-void ksvc_ranges_arrange(struct ksvc_svc *svc)
+/* Sorts them, finds those that others cover, and counts the rest in spec. */
+void ksvc_ranges_arrange(struct ksvc_spec *spec)
 {
 	const struct ksvc_prefix *last = NULL;
 	bool all = false;
 	u32 i;
 
-	sort(svc->ranges, svc->n_ranges, sizeof(*svc->ranges), by_address, NULL);
-	for (i = 0; i < svc->n_ranges; i++) {
-		struct ksvc_prefix *p = &svc->ranges[i];
+	memset(spec->open_ranges, 0, sizeof(spec->open_ranges));
+	sort(spec->ranges, spec->n_ranges, sizeof(*spec->ranges), by_address, NULL);
+	for (i = 0; i < spec->n_ranges; i++) {
+		struct ksvc_prefix *p = &spec->ranges[i];
 
 		p->covered = last && ksvc_prefix_match(last, p->family, &p->addr);
 		all |= !p->length;
 		if (p->covered)
 			continue;
 		last = p;
-		svc->open_ranges[ksvc_family_index(p->family)]++;
+		spec->open_ranges[ksvc_family_index(p->family)]++;
 	}
-	sort(svc->ranges, svc->n_ranges, sizeof(*svc->ranges), covered_last, NULL);
+	sort(spec->ranges, spec->n_ranges, sizeof(*spec->ranges), covered_last, NULL);
 	if (all)
-		memset(svc->open_ranges, 0, sizeof(svc->open_ranges));
+		memset(spec->open_ranges, 0, sizeof(spec->open_ranges));
 }
 
 /* Whether a service's load-balancer addresses are open to a source. */

@@ -136,6 +136,17 @@ static int version_cmp(const void *a, const void *b)
 	return ksvc_endpoint_cmp(a, b);
 }
 
+/* They mostly come in order. */
+void ksvc_endpoints_sort(struct ksvc_endpoint *ep, u32 n, int (*cmp)(const void *, const void *))
+{
+	u32 i = 1;
+
+	while (i < n && cmp(&ep[i - 1], &ep[i]) <= 0)
+		i++;
+	if (i < n)
+		sort(ep, n, sizeof(*ep), cmp, NULL);
+}
+
 /* The endpoint with the address and the port of key, or NULL. */
 const struct ksvc_endpoint *ksvc_svc_find(const struct ksvc_svc *svc,
 					  const struct ksvc_endpoint *key)
@@ -290,7 +301,6 @@ static int prepare(struct ksvc_svc *svc)
 {
 	int err = assign_cells(svc);
 
-	ksvc_ranges_arrange(svc);
 	svc->affinity_owner = affinity_owner(svc);
 	if (!err && (svc->affinity_owner || svc->features.scheduler == KSVC_SCHEDULER_LC))
 		err = index_slots(svc);
@@ -300,7 +310,8 @@ static int prepare(struct ksvc_svc *svc)
 }
 
 /* A version of ident, ready to be published, or an error pointer (-ENOMEM).
- * Copies what spec describes: frontends sorted, endpoints without duplicates.
+ * Copies what spec describes: frontends sorted, endpoints without duplicates,
+ * ranges arranged.
  */
 struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_spec *spec)
 {
@@ -318,12 +329,13 @@ struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_spec
 	svc->n_frontends = spec->n_frontends;
 	svc->n_endpoints = spec->n_endpoints;
 	svc->n_ranges = spec->n_ranges;
+	memcpy(svc->open_ranges, spec->open_ranges, sizeof(svc->open_ranges));
 	svc->frontends = (struct ksvc_front *)&svc->endpoints[spec->n_endpoints];
 	svc->ranges = (struct ksvc_prefix *)&svc->frontends[spec->n_frontends];
 	memcpy(svc->frontends, spec->frontends, spec->n_frontends * sizeof(*spec->frontends));
 	memcpy(svc->ranges, spec->ranges, spec->n_ranges * sizeof(*spec->ranges));
 	memcpy(svc->endpoints, spec->endpoints, spec->n_endpoints * sizeof(*spec->endpoints));
-	sort(svc->endpoints, spec->n_endpoints, sizeof(*spec->endpoints), version_cmp, NULL);
+	ksvc_endpoints_sort(svc->endpoints, spec->n_endpoints, version_cmp);
 
 	err = prepare(svc);
 	if (err) {
@@ -348,14 +360,32 @@ bool ksvc_endpoints_equal(const struct ksvc_svc *a, const struct ksvc_svc *b)
 	return true;
 }
 
-/* Whether packets could not tell one from the other. */
-bool ksvc_svc_equal(const struct ksvc_svc *a, const struct ksvc_svc *b)
+static bool has_endpoints(const struct ksvc_svc *svc, const struct ksvc_spec *spec)
 {
-	return a->n_frontends == b->n_frontends && a->n_ranges == b->n_ranges &&
-	       !memcmp(&a->features, &b->features, sizeof(a->features)) &&
-	       !memcmp(a->frontends, b->frontends, a->n_frontends * sizeof(*a->frontends)) &&
-	       !memcmp(a->ranges, b->ranges, a->n_ranges * sizeof(*a->ranges)) &&
-	       ksvc_endpoints_equal(a, b);
+	u32 i;
+
+	for (i = 0; i < spec->n_endpoints; i++) {
+		const struct ksvc_endpoint *ep = &spec->endpoints[i], *is = &svc->endpoints[i];
+
+		/* Their order is another one where they are in several sets. */
+		if (ksvc_endpoint_cmp(is, ep))
+			is = ksvc_svc_find(svc, ep);
+		if (!is || is->weight != ep->weight || is->flags != ep->flags)
+			return false;
+	}
+	return true;
+}
+
+/* Whether the version is what spec, which is sorted, describes. */
+bool ksvc_svc_is(const struct ksvc_svc *svc, const struct ksvc_spec *spec)
+{
+	return svc->n_frontends == spec->n_frontends && svc->n_ranges == spec->n_ranges &&
+	       svc->n_endpoints == spec->n_endpoints &&
+	       !memcmp(&svc->features, &spec->features, sizeof(svc->features)) &&
+	       !memcmp(svc->frontends, spec->frontends,
+		       spec->n_frontends * sizeof(*spec->frontends)) &&
+	       !memcmp(svc->ranges, spec->ranges, spec->n_ranges * sizeof(*spec->ranges)) &&
+	       has_endpoints(svc, spec);
 }
 
 /* One that was never published, or after its grace period. */

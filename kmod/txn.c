@@ -142,9 +142,9 @@ static int change_copy(struct ksvc_change *change)
 	spec->n_frontends = svc->n_frontends;
 	spec->n_endpoints = svc->n_endpoints;
 	spec->n_ranges = svc->n_ranges;
+	memcpy(spec->open_ranges, svc->open_ranges, sizeof(spec->open_ranges));
 	spec->features = svc->features;
-	sort(spec->endpoints, spec->n_endpoints, sizeof(*spec->endpoints),
-	     ksvc_endpoint_cmp, NULL);
+	ksvc_endpoints_sort(spec->endpoints, spec->n_endpoints, ksvc_endpoint_cmp);
 	return 0;
 }
 
@@ -234,7 +234,7 @@ static int sort_endpoints(struct ksvc_endpoint *ep, u32 n, struct netlink_ext_ac
 {
 	u32 i;
 
-	sort(ep, n, sizeof(*ep), ksvc_endpoint_cmp, NULL);
+	ksvc_endpoints_sort(ep, n, ksvc_endpoint_cmp);
 	for (i = 1; i < n; i++)
 		if (!ksvc_endpoint_cmp(&ep[i - 1], &ep[i]))
 			return refuse_endpoint(extack, &ep[i], "is given twice", -EINVAL);
@@ -285,6 +285,7 @@ int ksvc_txn_put(struct ksvc_net *kn, struct ksvc_txn *txn, const char *name, u3
 	ksvc_spec_free(&change->spec);
 	change->delete = false;
 	change->spec = taken;
+	ksvc_ranges_arrange(&change->spec);
 	return sort_frontends(taken.frontends, taken.n_frontends, extack) ?:
 	       sort_endpoints(taken.endpoints, taken.n_endpoints, extack) ?:
 	       check_families(change, taken.endpoints, taken.n_endpoints, extack);
