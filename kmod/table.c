@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 static u32 bucket(const struct ksvc_table *table, const struct ksvc_key *key)
@@ -82,6 +83,8 @@ void ksvc_table_move(struct ksvc_table *from, struct ksvc_table *to)
 		for (pos = from->buckets[i].first; pos; pos = pos->next)
 			ksvc_table_insert(to, container_of(pos - from->node,
 							   struct ksvc_frontend, node[0]));
+		if (!(i % 1024))
+			cond_resched();
 	}
 }
 
