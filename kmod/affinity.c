@@ -150,8 +150,8 @@ u32 ksvc_affinity_choose(const struct ksvc_net *kn, const struct ksvc_svc *svc,
 		r->family = family;
 		r->owner = svc->affinity_owner;
 		r->used = get_jiffies_64();
-		r->slot = svc->endpoints[index].slot;
-		r->born = svc->endpoints[index].born;
+		r->slot = svc->slots[index].slot;
+		r->born = svc->slots[index].born;
 		r->id = svc->ident->id;
 	}
 	spin_unlock_bh(&b->lock);

@@ -53,13 +53,6 @@ static struct ksvc_svc *owner_of(const struct ksvc_net *kn, const struct ksvc_fr
 	return rcu_dereference_protected(fe->svc, lockdep_is_held(&kn->mutex));
 }
 
-static struct ksvc_key vip_of(const struct ksvc_key *key)
-{
-	struct ksvc_key vip = { .addr = key->addr, .family = key->family };
-
-	return vip;
-}
-
 static bool is_node_port(const struct ksvc_front *front)
 {
 	return front->class == KSVC_CLASS_NODE_PORT;
@@ -102,7 +95,7 @@ static int claim(struct plan *plan, struct ksvc_change *change, u32 i,
 {
 	const struct ksvc_front *front = &change->spec.frontends[i];
 	const struct ksvc_key *key = &front->key;
-	const struct ksvc_key vip = vip_of(key);
+	const struct ksvc_key vip = ksvc_key_vip(key->family, &key->addr);
 	struct ksvc_frontend *fe;
 
 	fe = plan->live ? ksvc_table_find(plan->live, key) : NULL;
@@ -311,12 +304,12 @@ static void unlink(struct ksvc_table *table, struct ksvc_frontend *fe)
 static void count_in_vip(struct ksvc_frontend *vip, const struct ksvc_front *front,
 			 const struct ksvc_svc *svc, int by)
 {
-	const struct ksvc_set *set = &svc->sets[KSVC_CLUSTER][ksvc_family_index(vip->key.family)];
+	u8 family = ksvc_family_index(front->key.family);
 
 	vip->users += by;
 	if (front->class == KSVC_CLASS_CLUSTER_IP)
 		WRITE_ONCE(vip->cluster_ips, vip->cluster_ips + by);
-	if (set->n)
+	if (svc->sets[KSVC_CLUSTER][family].n)
 		WRITE_ONCE(vip->usable, vip->usable + by);
 }
 
@@ -324,7 +317,7 @@ static void add_to_vip(struct ksvc_net *kn, struct ksvc_table *table,
 		       const struct ksvc_front *front, const struct ksvc_svc *svc,
 		       struct ksvc_frontend **entry)
 {
-	struct ksvc_key key = vip_of(&front->key);
+	struct ksvc_key key = ksvc_key_vip(front->key.family, &front->key.addr);
 	struct ksvc_frontend *vip = ksvc_table_find(table, &key);
 
 	if (!vip) {
@@ -350,8 +343,7 @@ static void add_frontend(struct ksvc_net *kn, struct ksvc_table *table,
 		rcu_assign_pointer(fe->svc, change->svc);
 	} else {
 		entry[0] = NULL;
-		memset(new->node, 0, sizeof(new->node));	/* was among the claims */
-		ksvc_table_insert(table, new);			/* before fe */
+		ksvc_table_insert(table, new);		/* before fe */
 		if (fe)
 			unlink(table, fe);
 		else
@@ -368,7 +360,7 @@ static void drop_frontend(struct ksvc_net *kn, struct ksvc_table *table,
 			  const struct ksvc_svc *old, const struct ksvc_front *front)
 {
 	struct ksvc_frontend *fe = ksvc_table_find(table, &front->key);
-	struct ksvc_key key = vip_of(&front->key);
+	struct ksvc_key key = ksvc_key_vip(front->key.family, &front->key.addr);
 
 	if (owner_of(kn, fe) == old) {
 		unlink(table, fe);
@@ -511,13 +503,10 @@ static void free_table(struct ksvc_table *table)
 	u32 i;
 
 	for (i = 0; i <= table->mask; i++) {
-		struct hlist_node *pos = table->buckets[i].first;
+		struct ksvc_frontend *fe = rcu_dereference_raw(table->buckets[i]), *next;
 
-		while (pos) {
-			struct ksvc_frontend *fe;
-
-			fe = container_of(pos - table->node, struct ksvc_frontend, node[0]);
-			pos = pos->next;
+		for (; fe; fe = next) {
+			next = rcu_dereference_raw(fe->next[table->node]);
 			kfree(fe);
 		}
 		cond_resched();

@@ -61,9 +61,10 @@ static void settle(struct ksvc_decision *d, u8 verdict, u8 reason, u8 rule)
 /* F7 and F8 are for packets that are forwarded or made on the node, not for
  * those that arrive for an address of the node.
  */
-static bool arrives_here(const struct ksvc_net *kn, const struct ksvc_key *key, const char *in)
+static bool arrives_here(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
+			 const char *in)
 {
-	return in && ksvc_addr_is_local(kn, key->family, &key->addr);
+	return in && ksvc_addr_is_local(kn, tuple->src.l3num, &tuple->dst.u3);
 }
 
 static bool is_echo_request(const struct nf_conntrack_tuple *tuple)
@@ -79,22 +80,19 @@ static void match_no_frontend(const struct ksvc_net *kn, const struct ksvc_table
 			      struct ksvc_decision *d)
 {
 	const struct ksvc_settings *settings = rcu_dereference(kn->settings);
-	const struct ksvc_key key = {
-		.addr = tuple->dst.u3,
-		.family = tuple->src.l3num,
-	};
+	const struct ksvc_key key = ksvc_key_vip(tuple->src.l3num, &tuple->dst.u3);
 	const struct ksvc_frontend *vip = ksvc_table_find(table, &key);
 
 	settle(d, KSVC_VERDICT_NONE, KSVC_REASON_NO_SERVICE, KSVC_RULE_NONE);
 	if (vip && settings->ping && READ_ONCE(vip->usable) && is_echo_request(tuple)) {
 		settle(d, KSVC_VERDICT_LOCAL, KSVC_REASON_ECHO, KSVC_RULE_NONE);
 	} else if (vip && READ_ONCE(vip->cluster_ips)) {
-		if (!arrives_here(kn, &key, in))
+		if (!arrives_here(kn, tuple, in))
 			settle(d, KSVC_VERDICT_REJECT, KSVC_REASON_UNUSED_PORT, KSVC_RULE_F7);
-	} else if (ksvc_list_match(settings->service_cidrs, key.family, &key.addr)) {
-		if (!arrives_here(kn, &key, in))
+	} else if (ksvc_list_match(settings->service_cidrs, tuple->src.l3num, &tuple->dst.u3)) {
+		if (!arrives_here(kn, tuple, in))
 			settle(d, KSVC_VERDICT_DROP, KSVC_REASON_UNUSED_ADDRESS, KSVC_RULE_F8);
-	} else if (settings->localhost_nodeports && key.family == NFPROTO_IPV4 &&
+	} else if (settings->localhost_nodeports && tuple->src.l3num == NFPROTO_IPV4 &&
 		   ipv4_is_loopback(tuple->dst.u3.ip) && !ipv4_is_loopback(tuple->src.u3.ip)) {
 		settle(d, KSVC_VERDICT_DROP, KSVC_REASON_LOCALHOST, KSVC_RULE_F13);
 	}
@@ -241,7 +239,7 @@ const struct ksvc_endpoint *ksvc_choose(const struct ksvc_net *kn,
 					const struct ksvc_decision *d,
 					const struct nf_conntrack_tuple *tuple, bool peek)
 {
-	if (d->svc->affinity_owner)
+	if (d->svc->features.affinity)
 		return &d->svc->endpoints[ksvc_affinity_choose(kn, d->svc, d->set, tuple, peek)];
 	return &d->svc->endpoints[ksvc_schedule(d->svc, d->set, tuple, peek)];
 }

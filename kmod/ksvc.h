@@ -18,6 +18,7 @@
 #define _KSVC_H
 
 #include <linux/atomic.h>
+#include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
@@ -38,8 +39,7 @@ struct sk_buff;
 struct tcphdr;
 
 /* What packets are looked up by. IPv4 addresses fill the first four bytes and
- * leave the rest zero, as in conntrack's tuples. Port and protocol 0 stand for
- * the address as such: a VIP, whatever its ports.
+ * leave the rest zero, as in conntrack's tuples.
  */
 struct ksvc_key {
 	union nf_inet_addr addr;
@@ -47,11 +47,21 @@ struct ksvc_key {
 		struct {
 			__be16 port;
 			u8 protocol;
-			u8 family;	/* NFPROTO_IPV4 or NFPROTO_IPV6 */
+			u8 family;	/* NFPROTO_IPV4 or NFPROTO_IPV6, and KSVC_KEY_VIP */
 		};
 		u32 tail;
 	};
 };
+
+/* An address as such, whatever its ports: no packet has such a key. */
+#define KSVC_KEY_VIP	BIT(7)
+
+static inline struct ksvc_key ksvc_key_vip(u8 family, const union nf_inet_addr *addr)
+{
+	struct ksvc_key key = { .addr = *addr, .family = family | KSVC_KEY_VIP };
+
+	return key;
+}
 
 static inline bool ksvc_key_equal(const struct ksvc_key *a, const struct ksvc_key *b)
 {
@@ -73,19 +83,21 @@ struct ksvc_load {
 	atomic_t active;
 };
 
-/* An endpoint as one service version has it. */
+/* An endpoint as one service version has it: what packets read. */
 struct ksvc_endpoint {
 	union nf_inet_addr addr;
 	__be16 port;
 	u16 weight;
 	u8 family;
 	u8 flags;		/* KSVC_ENDPOINT_FLAGS_* */
-	union {
-		u32 slot;	/* counter in the ident */
-		u32 given;	/* in a request: KSVC_GIVEN_* */
-	};
-	u32 born;		/* tells it from others that had its slot */
+	u8 given;		/* in a request: KSVC_GIVEN_* */
 	u64 __percpu *connections;
+};
+
+/* The rest of it. */
+struct ksvc_slot {
+	u32 slot;		/* counter in the ident */
+	u32 born;		/* tells it from others that had its slot */
 	u64 base;		/* what the counter had when the endpoint came */
 	struct ksvc_load *load;	/* NULL unless the scheduler is lc */
 };
@@ -104,14 +116,14 @@ struct ksvc_alias {
 struct ksvc_set {
 	u32 first;
 	u32 n;
-	u32 size;			/* of maglev's table; wrr: sum of the weights */
-	u32 stride;			/* wrr */
 	union {
 		void *data;
 		struct ksvc_alias *alias;	/* random, sh; NULL: all weigh the same */
 		u32 *sums;			/* wrr: of the weights so far */
 		u16 *maglev;
 	};
+	u32 size;			/* of maglev's table; wrr: sum of the weights */
+	u32 stride;			/* wrr */
 };
 
 enum { KSVC_V4, KSVC_V6, KSVC_FAMILIES };
@@ -150,23 +162,34 @@ static inline unsigned int ksvc_family_index(u8 nfproto)
 }
 
 struct ksvc_svc {
-	struct ksvc_set sets[KSVC_SETS][KSVC_FAMILIES];
+	/* in the first cache line, beyond which most packets do not look */
 	u64 __percpu *connections;
 	struct ksvc_features features;
+	struct ksvc_set sets[KSVC_SETS][KSVC_FAMILIES];
+
 	u64 affinity_owner;		/* of its clients' records; 0: none */
 	struct ksvc_ident *ident;	/* a reference */
 	u32 *by_slot;			/* index + 1 of the endpoint; NULL if not wanted */
 	u32 n_slots;
-	struct ksvc_front *frontends;	/* sorted, in this allocation */
+	struct ksvc_slot *slots;	/* of endpoints; in this allocation */
+	struct ksvc_front *frontends;	/* sorted, likewise */
 	struct ksvc_prefix *ranges;	/* likewise; those not covered first */
 	u32 n_frontends;
 	u32 n_endpoints;
 	u32 n_ranges;
 	u32 open_ranges[KSVC_FAMILIES];	/* not covered; 0: everybody is let in */
 	struct rcu_head rcu;
-	/* by family, rank (see service.c), address, port */
-	struct ksvc_endpoint endpoints[];
+	/* by family, rank (see service.c), address, port; none in two cache lines */
+	struct ksvc_endpoint endpoints[] __aligned(sizeof(struct ksvc_endpoint));
 };
+
+static_assert(offsetof(struct ksvc_svc, sets[KSVC_CLUSTER][KSVC_V6].size) <= 64);
+
+static inline struct ksvc_slot *ksvc_slot(const struct ksvc_svc *svc,
+					  const struct ksvc_endpoint *ep)
+{
+	return &svc->slots[ep - svc->endpoints];
+}
 
 /* A hash by name, for the configuration. */
 struct ksvc_names {
@@ -199,28 +222,32 @@ struct ksvc_ident {
 	char name[];			/* terminated */
 };
 
-/* An entry of the table that packets look into. */
+/* An entry of the table that packets look into: one cache line. */
 struct ksvc_frontend {
-	struct hlist_node node[2];	/* of the current and the other table */
+	struct ksvc_frontend __rcu *next[2];	/* in the current and the other table */
 	struct ksvc_key key;
 	union {
-		u32 class;		/* KSVC_CLASS_* */
-		struct {		/* of a VIP, its frontends: */
-			u32 users;
+		u32 class;			/* KSVC_CLASS_* */
+		u32 users;			/* of a VIP: frontends */
+	};
+	union {
+		struct ksvc_svc __rcu *svc;
+		struct {			/* of a VIP: frontends */
 			u32 cluster_ips;
-			u32 usable;	/* those with endpoints */
+			u32 usable;		/* with endpoints */
 		};
 	};
-	struct ksvc_svc __rcu *svc;	/* NULL for a VIP */
 	struct rcu_head rcu;
 };
+
+static_assert(sizeof(struct ksvc_frontend) <= 64);
 
 struct ksvc_table {
 	struct rcu_head rcu;
 	u32 mask;
 	u32 seed;
-	u32 node;			/* index into ksvc_frontend::node */
-	struct hlist_head buckets[];
+	u32 node;			/* index into ksvc_frontend::next */
+	struct ksvc_frontend __rcu *buckets[];
 };
 
 #define KSVC_AFFINITY_WAYS 8

@@ -25,6 +25,7 @@ static void untrack(struct nf_conn *ct)
 	const struct ksvc_endpoint *ep = NULL;
 	const struct ksvc_ident *ident;
 	const struct ksvc_svc *svc;
+	struct ksvc_load *load;
 
 	if (!xchg(&t->counted, 0))
 		return;
@@ -35,8 +36,9 @@ static void untrack(struct nf_conn *ct)
 	svc = ident ? READ_ONCE(ident->svc) : NULL;
 	if (svc)
 		ep = ksvc_svc_by_slot(svc, t->slot, t->born);
-	if (ep && ep->load)
-		atomic_dec_if_positive(&ep->load->active);	/* lc may have begun since */
+	load = ep ? ksvc_slot(svc, ep)->load : NULL;
+	if (load)
+		atomic_dec_if_positive(&load->active);	/* lc may have begun since */
 unlock:
 	rcu_read_unlock();
 }
@@ -66,6 +68,7 @@ void ksvc_load_track(struct nf_conn *ct, const struct ksvc_svc *svc,
 		     const struct ksvc_endpoint *ep)
 {
 	struct nf_conntrack_helper *h = READ_ONCE(helper);
+	const struct ksvc_slot *slot = ksvc_slot(svc, ep);
 	struct nf_conn_help *help;
 	struct tracked *t;
 
@@ -76,10 +79,10 @@ void ksvc_load_track(struct nf_conn *ct, const struct ksvc_svc *svc,
 		return;
 	t = nfct_help_data(ct);
 	t->id = svc->ident->id;
-	t->slot = ep->slot;
-	t->born = ep->born;
+	t->slot = slot->slot;
+	t->born = slot->born;
 	t->counted = 1;
-	atomic_inc(&ep->load->active);
+	atomic_inc(&slot->load->active);
 	rcu_assign_pointer(help->helper, h);
 }
 

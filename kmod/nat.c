@@ -119,7 +119,7 @@ static unsigned int translate(struct nf_conn *ct, const struct ksvc_decision *d)
 
 	this_cpu_inc(*d->svc->connections);
 	this_cpu_inc(*d->endpoint->connections);
-	if (d->endpoint->load)
+	if (d->svc->features.scheduler == KSVC_SCHEDULER_LC)
 		ksvc_load_track(ct, d->svc, d->endpoint);
 	return NF_ACCEPT;
 }

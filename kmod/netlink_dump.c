@@ -50,7 +50,8 @@ static int put_frontend(struct sk_buff *skb, const struct ksvc_front *front)
 	return 0;
 }
 
-static int put_endpoint(struct sk_buff *skb, const struct ksvc_endpoint *ep)
+static int put_endpoint(struct sk_buff *skb, const struct ksvc_endpoint *ep,
+			const struct ksvc_slot *slot)
 {
 	struct nlattr *nest = nla_nest_start(skb, KSVC_A_SERVICE_ENDPOINT);
 
@@ -62,10 +63,10 @@ static int put_endpoint(struct sk_buff *skb, const struct ksvc_endpoint *ep)
 	    nla_put_u32(skb, KSVC_A_ENDPOINT_WEIGHT, ep->weight) ||
 	    nla_put_u32(skb, KSVC_A_ENDPOINT_FLAGS, ep->flags) ||
 	    nla_put_u64_64bit(skb, KSVC_A_ENDPOINT_CONNECTIONS,
-			      ksvc_connections(ep->connections) - ep->base,
+			      ksvc_connections(ep->connections) - slot->base,
 			      KSVC_A_ENDPOINT_PAD) ||
-	    (ep->load && nla_put_u32(skb, KSVC_A_ENDPOINT_ACTIVE,
-				     atomic_read(&ep->load->active)))) {
+	    (slot->load && nla_put_u32(skb, KSVC_A_ENDPOINT_ACTIVE,
+				       atomic_read(&slot->load->active)))) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
 	}
@@ -79,7 +80,7 @@ static int put_part(struct sk_buff *skb, const struct ksvc_svc *svc, unsigned lo
 		return put_frontend(skb, &svc->frontends[part]);
 	part -= svc->n_frontends;
 	if (part < svc->n_endpoints)
-		return put_endpoint(skb, &svc->endpoints[part]);
+		return put_endpoint(skb, &svc->endpoints[part], &svc->slots[part]);
 	part -= svc->n_endpoints;
 	return ksvc_nl_put_prefix(skb, KSVC_A_SERVICE_SOURCE_RANGE, &svc->ranges[part]);
 }

@@ -125,6 +125,11 @@ static u32 schedule_wrr(const struct ksvc_set *set, u32 turn)
 	return set->first + low;
 }
 
+static u64 active(const struct ksvc_svc *svc, u32 index)
+{
+	return atomic_read(&svc->slots[index].load->active);
+}
+
 /* Of equals the one that a hash names, or all would go to the first. */
 static u32 schedule_lc(const struct ksvc_svc *svc, const struct ksvc_set *set, u32 hash)
 {
@@ -132,12 +137,11 @@ static u32 schedule_lc(const struct ksvc_svc *svc, const struct ksvc_set *set, u
 
 	for (i = 1; i < set->n; i++) {
 		u32 at = start + i < set->n ? start + i : start + i - set->n;
-		const struct ksvc_endpoint *x = &svc->endpoints[set->first + at];
-		const struct ksvc_endpoint *y = &svc->endpoints[best];
+		u32 other = set->first + at;
 
-		if ((u64)atomic_read(&x->load->active) * y->weight <
-		    (u64)atomic_read(&y->load->active) * x->weight)
-			best = set->first + at;
+		if (active(svc, other) * svc->endpoints[best].weight <
+		    active(svc, best) * svc->endpoints[other].weight)
+			best = other;
 	}
 	return best;
 }

@@ -179,7 +179,7 @@ const struct ksvc_endpoint *ksvc_svc_by_slot(const struct ksvc_svc *svc, u32 slo
 	if (!index)
 		return NULL;
 	ep = &svc->endpoints[index - 1];
-	return ep->born == born ? ep : NULL;
+	return svc->slots[index - 1].born == born ? ep : NULL;
 }
 
 static atomic_t births = ATOMIC_INIT(0);
@@ -200,10 +200,11 @@ static int assign_cells(struct ksvc_svc *svc)
 		const struct ksvc_endpoint *was = old ? ksvc_svc_find(old, ep) : NULL;
 
 		ep->connections = was ? was->connections : NULL;
-		ep->slot = was ? was->slot : 0;
-		ep->base = was ? was->base : 0;
-		ep->born = was ? was->born : atomic_inc_return(&births);
-		ep->load = NULL;
+		if (was)
+			svc->slots[i] = *ksvc_slot(old, was);
+		else
+			svc->slots[i].born = atomic_inc_return(&births);
+		svc->slots[i].load = NULL;
 		taken += was ? 0 : 1;
 	}
 	err = cells_grow(ident, 1 + taken + (old ? old->n_endpoints : 0));
@@ -214,16 +215,16 @@ static int assign_cells(struct ksvc_svc *svc)
 		return -ENOMEM;
 	__set_bit(0, used);
 	for (i = 0; old && i < old->n_endpoints; i++)
-		__set_bit(old->endpoints[i].slot, used);
+		__set_bit(old->slots[i].slot, used);
 	for (i = 0; i < svc->n_endpoints; i++) {
 		struct ksvc_endpoint *ep = &svc->endpoints[i];
 
 		if (ep->connections)
 			continue;
 		slot = find_next_zero_bit(used, ident->n_cells, slot + 1);
-		ep->slot = slot;
 		ep->connections = cell(ident, slot);
-		ep->base = ksvc_connections(ep->connections);
+		svc->slots[i].slot = slot;
+		svc->slots[i].base = ksvc_connections(ep->connections);
 	}
 	kvfree(used);
 	svc->connections = cell(ident, 0);
@@ -238,17 +239,17 @@ static int assign_loads(struct ksvc_svc *svc)
 	u32 i;
 
 	for (i = 0; i < svc->n_endpoints; i++) {
-		struct ksvc_endpoint *ep = &svc->endpoints[i];
-		u32 slot = ep->slot;
+		struct ksvc_slot *is = &svc->slots[i];
+		u32 slot = is->slot;
 		struct ksvc_segment *s = segment_of(svc->ident, &slot);
 
 		if (!s->loads)
 			s->loads = kvcalloc(s->n, sizeof(*s->loads), GFP_KERNEL_ACCOUNT);
 		if (!s->loads)
 			return -ENOMEM;
-		ep->load = &s->loads[slot];
-		if (fresh || !ksvc_svc_by_slot(old, ep->slot, ep->born))
-			atomic_set(&ep->load->active, 0);
+		is->load = &s->loads[slot];
+		if (fresh || !ksvc_svc_by_slot(old, is->slot, is->born))
+			atomic_set(&is->load->active, 0);
 	}
 	return 0;
 }
@@ -262,7 +263,7 @@ static int index_slots(struct ksvc_svc *svc)
 		return -ENOMEM;
 	svc->n_slots = n;
 	for (i = 0; i < svc->n_endpoints; i++)
-		svc->by_slot[svc->endpoints[i].slot] = i + 1;
+		svc->by_slot[svc->slots[i].slot] = i + 1;
 	return 0;
 }
 
@@ -319,6 +320,7 @@ struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_spec
 	int err;
 
 	svc = kvzalloc(struct_size(svc, endpoints, spec->n_endpoints) +
+		       array_size(spec->n_endpoints, sizeof(*svc->slots)) +
 		       array_size(spec->n_frontends, sizeof(*spec->frontends)) +
 		       array_size(spec->n_ranges, sizeof(*spec->ranges)), GFP_KERNEL_ACCOUNT);
 	if (!svc)
@@ -330,7 +332,8 @@ struct ksvc_svc *ksvc_svc_build(struct ksvc_ident *ident, const struct ksvc_spec
 	svc->n_endpoints = spec->n_endpoints;
 	svc->n_ranges = spec->n_ranges;
 	memcpy(svc->open_ranges, spec->open_ranges, sizeof(svc->open_ranges));
-	svc->frontends = (struct ksvc_front *)&svc->endpoints[spec->n_endpoints];
+	svc->slots = (struct ksvc_slot *)&svc->endpoints[spec->n_endpoints];
+	svc->frontends = (struct ksvc_front *)&svc->slots[spec->n_endpoints];
 	svc->ranges = (struct ksvc_prefix *)&svc->frontends[spec->n_frontends];
 	memcpy(svc->frontends, spec->frontends, spec->n_frontends * sizeof(*spec->frontends));
 	memcpy(svc->ranges, spec->ranges, spec->n_ranges * sizeof(*spec->ranges));

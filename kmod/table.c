@@ -6,7 +6,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/random.h>
-#include <linux/rculist.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -14,7 +14,7 @@ static u32 bucket(const struct ksvc_table *table, const struct ksvc_key *key)
 {
 	u32 hash;
 
-	if (key->family == NFPROTO_IPV4)
+	if ((key->family & ~KSVC_KEY_VIP) == NFPROTO_IPV4)
 		hash = jhash_2words(key->addr.all[0], key->tail, table->seed);
 	else
 		hash = jhash2((const u32 *)key, sizeof(*key) / sizeof(u32), table->seed);
@@ -25,18 +25,11 @@ static u32 bucket(const struct ksvc_table *table, const struct ksvc_key *key)
 struct ksvc_frontend *ksvc_table_find(const struct ksvc_table *table,
 				      const struct ksvc_key *key)
 {
-	const struct hlist_head *head = &table->buckets[bucket(table, key)];
-	struct hlist_node *pos;
-	u32 n = table->node;
+	struct ksvc_frontend *fe = rcu_dereference_raw(table->buckets[bucket(table, key)]);
 
-	for (pos = rcu_dereference_raw(hlist_first_rcu(head)); pos;
-	     pos = rcu_dereference_raw(hlist_next_rcu(pos))) {
-		struct ksvc_frontend *fe = container_of(pos - n, struct ksvc_frontend, node[0]);
-
-		if (ksvc_key_equal(&fe->key, key))
-			return fe;
-	}
-	return NULL;
+	while (fe && !ksvc_key_equal(&fe->key, key))
+		fe = rcu_dereference_raw(fe->next[table->node]);
+	return fe;
 }
 
 /* A table for so many entries, at one entry a bucket. Freed by kvfree_rcu(). */
@@ -60,17 +53,26 @@ u32 ksvc_table_size(const struct ksvc_table *table)
 
 void ksvc_table_insert(struct ksvc_table *table, struct ksvc_frontend *fe)
 {
-	hlist_add_head_rcu(&fe->node[table->node], &table->buckets[bucket(table, &fe->key)]);
+	struct ksvc_frontend __rcu **head = &table->buckets[bucket(table, &fe->key)];
+
+	rcu_assign_pointer(fe->next[table->node], rcu_dereference_raw(*head));
+	rcu_assign_pointer(*head, fe);
 }
 
+/* Readers may be on fe, and go on from it, until a grace period has passed. */
 void ksvc_table_remove(struct ksvc_table *table, struct ksvc_frontend *fe)
 {
-	hlist_del_rcu(&fe->node[table->node]);
+	struct ksvc_frontend __rcu **link = &table->buckets[bucket(table, &fe->key)];
+	struct ksvc_frontend *at;
+
+	while ((at = rcu_dereference_raw(*link)) != fe)
+		link = &at->next[table->node];
+	rcu_assign_pointer(*link, rcu_dereference_raw(fe->next[table->node]));
 }
 
-/* Links all entries into another table too, by their other node. Packets go on
- * using the old one until the caller publishes the new one; the nodes of the
- * old one must not be written again before a grace period after that.
+/* Links all entries into another table too, by their other pointer. Packets go
+ * on using the old one until the caller publishes the new one; the pointers of
+ * the old one must not be written again before a grace period after that.
  */
 void ksvc_table_move(struct ksvc_table *from, struct ksvc_table *to)
 {
@@ -78,11 +80,10 @@ void ksvc_table_move(struct ksvc_table *from, struct ksvc_table *to)
 
 	to->node = !from->node;
 	for (i = 0; i <= from->mask; i++) {
-		struct hlist_node *pos;
+		struct ksvc_frontend *fe = rcu_dereference_raw(from->buckets[i]);
 
-		for (pos = from->buckets[i].first; pos; pos = pos->next)
-			ksvc_table_insert(to, container_of(pos - from->node,
-							   struct ksvc_frontend, node[0]));
+		for (; fe; fe = rcu_dereference_raw(fe->next[from->node]))
+			ksvc_table_insert(to, fe);
 		if (!(i % 1024))
 			cond_resched();
 	}

@@ -158,13 +158,13 @@ int ksvc_txn_delete_rest(struct ksvc_net *kn, struct ksvc_txn *txn)
 	xa_for_each(&kn->services, id, ident) {
 		struct ksvc_change *change;
 
+		cond_resched();
 		if (ksvc_txn_change(txn, ident->name))
 			continue;
 		change = change_of_live(txn, ident);
 		if (!change)
 			return -ENOMEM;
 		change->delete = true;
-		cond_resched();
 	}
 	return 0;
 }

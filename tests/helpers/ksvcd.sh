@@ -10,7 +10,9 @@ api_start() {
 	ip netns exec "$srv" python3 "$KSVC_TOP/tests/ksvcd/apiserver.py" --listen 10.2.0.2:6443 --control 10.2.0.2:6444 \
 		--bookmark 5 "$@" >"$tmp/api" 2>&1 &
 	api_pid=$!
-	busywait 20 grep -q listen "$tmp/api" || skip_all "no API server: $(cat "$tmp/api")"
+	busywait 60 grep -q listen "$tmp/api" && return
+	echo "# no API server: $(cat "$tmp/api")"
+	exit 1
 }
 api_stop() { kill "$api_pid"; wait "$api_pid" 2>/dev/null; }
 

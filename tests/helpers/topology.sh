@@ -82,7 +82,9 @@ serve() {
 	shift
 	log=$(mktemp "$tmp/serve.XXXXXX")
 	ip netns exec "$ns" python3 -I -S "$KSVC_TOP/tests/helpers/serve.py" "$@" >"$log" 2>&1 &
-	busywait 20 grep -q ready "$log" || skip_all "cannot serve: $(cat "$log")"
+	busywait 60 grep -q ready "$log" && return
+	echo "# cannot serve: $(cat "$log")"
+	exit 1
 }
 
 # client NS ARGUMENT...: see helpers/client.py.

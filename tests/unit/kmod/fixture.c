@@ -447,7 +447,7 @@ u64 connections(const struct ksvc_net *kn, const char *to, const char *endpoint)
 	const struct ksvc_endpoint *ep = endpoint ? endpoint_in(svc, endpoint) : NULL;
 
 	assert(svc && (ep || !endpoint));
-	return ep ? ksvc_connections(ep->connections) - ep->base :
+	return ep ? ksvc_connections(ep->connections) - ksvc_slot(svc, ep)->base :
 		    ksvc_connections(svc->connections);
 }
 
@@ -460,7 +460,6 @@ static u64 mix(u64 sum, u64 value)
 u64 fingerprint(const struct ksvc_net *kn)
 {
 	const struct ksvc_table *table = kn->table;
-	const struct hlist_node *pos;
 	struct ksvc_ident *ident;
 	unsigned long id;
 	u64 sum = 0;
@@ -476,21 +475,20 @@ u64 fingerprint(const struct ksvc_net *kn)
 		sum = mix(sum, kn->node_ports[i]);
 	sum = mix(sum, (unsigned long)kn->settings);
 	sum = mix(sum, (unsigned long)table);
-	for (i = 0; table && i <= table->mask; i++)
-		for (pos = table->buckets[i].first; pos; pos = pos->next) {
-			const struct ksvc_frontend *fe = container_of(pos - table->node,
-								      struct ksvc_frontend,
-								      node[0]);
+	for (i = 0; table && i <= table->mask; i++) {
+		const struct ksvc_frontend *fe = table->buckets[i];
 
-			sum = mix(mix(sum, (unsigned long)fe), (unsigned long)fe->svc);
-			sum = mix(mix(mix(sum, fe->users), fe->cluster_ips), fe->usable);
+		for (; fe; fe = fe->next[table->node]) {
+			sum = mix(mix(sum, (unsigned long)fe), fe->users);
+			sum = mix(mix(sum, fe->cluster_ips), fe->usable);
 		}
+	}
 	xa_for_each(&kn->services, id, ident) {
 		sum = mix(mix(mix(sum, id), ident->id), (unsigned long)ident->svc);
 		sum = mix(sum, ksvc_find(kn, ident->name) == ident);
 		for (i = 0; i < ident->svc->n_endpoints; i++)
-			if (ident->svc->endpoints[i].load)
-				sum = mix(sum, ident->svc->endpoints[i].load->active.counter);
+			if (ident->svc->slots[i].load)
+				sum = mix(sum, ident->svc->slots[i].load->active.counter);
 	}
 	return sum;
 }

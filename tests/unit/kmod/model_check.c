@@ -73,7 +73,7 @@ static bool check_endpoints(const struct ksvc_svc *svc, const struct model_servi
 		ok &= model_same(svc->endpoints[j].weight, e->weight, "weight");
 		ok &= model_same(svc->endpoints[j].flags, e->flags, "flags");
 		ok &= model_same(ksvc_connections(svc->endpoints[j].connections) -
-				 svc->endpoints[j].base, e->connections, "connections");
+				 svc->slots[j].base, e->connections, "connections");
 		for (set = 0; set < KSVC_SETS; set++) {
 			const struct ksvc_set *is = &svc->sets[set][ksvc_family_index(family)];
 
@@ -152,7 +152,7 @@ static const struct model_service *owner(u32 frontend)
 /* The address of a run of four frontends. *refuses: it answers F7. */
 static bool check_vip(const struct ksvc_net *kn, u32 first, bool *refuses, u32 *n_vips)
 {
-	struct ksvc_key key = { universe_keys[first].addr, .family = universe_keys[first].family };
+	struct ksvc_key key = ksvc_key_vip(universe_keys[first].family, &universe_keys[first].addr);
 	const struct ksvc_frontend *vip = kn->active ? ksvc_table_find(kn->table, &key) : NULL;
 	u32 i, users = 0, cluster_ips = 0, usable = 0;
 
@@ -163,7 +163,7 @@ static bool check_vip(const struct ksvc_net *kn, u32 first, bool *refuses, u32 *
 			continue;
 		users++;
 		cluster_ips += s->frontends[i] == 1 + KSVC_CLASS_CLUSTER_IP;
-		usable += !!count_usable(s, key.family, KSVC_CLUSTER);
+		usable += !!count_usable(s, universe_keys[first].family, KSVC_CLUSTER);
 	}
 	*refuses = cluster_ips;
 	*n_vips += !!users;

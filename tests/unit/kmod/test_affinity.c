@@ -242,25 +242,27 @@ static void a3(void)
 static void a3_cells(void)
 {
 	struct ksvc_net *kn = service_new();
-	u32 one = connected(kn, CLIENT, VIP), slot, born, i;
-	const struct ksvc_endpoint *ep = endpoint_in(lookup(kn, VIP), nth(one));
+	u32 one = connected(kn, CLIENT, VIP), i;
+	const struct ksvc_svc *svc = lookup(kn, VIP);
+	const struct ksvc_slot was = *ksvc_slot(svc, endpoint_in(svc, nth(one))), *is;
+	const struct ksvc_endpoint *ep;
 	bool reused = false;
 
-	slot = ep->slot;
-	born = ep->born;
 	del_endpoints(kn, 0, "a", nth(one));
 	for (i = 0; i < 8; i++) {
 		char text[16];
 
 		snprintf(text, sizeof(text), "10.0.1.%u:80", 100 + i);
 		put_endpoints(kn, 0, PUT, "a", text);
-		ep = endpoint_in(lookup(kn, VIP), text);
-		expect(ep->born != born);
-		reused |= ep->slot == slot;
+		svc = lookup(kn, VIP);
+		ep = endpoint_in(svc, text);
+		is = ksvc_slot(svc, ep);
+		expect(is->born != was.born);
+		reused |= is->slot == was.slot;
 		rcu_read_lock();
-		expect(ksvc_svc_by_slot(lookup(kn, VIP), ep->slot, ep->born) == ep);
-		expect(!ksvc_svc_by_slot(lookup(kn, VIP), slot, born));
-		expect(!ksvc_svc_by_slot(lookup(kn, VIP), 1000000, born));
+		expect(ksvc_svc_by_slot(svc, is->slot, is->born) == ep);
+		expect(!ksvc_svc_by_slot(svc, was.slot, was.born));
+		expect(!ksvc_svc_by_slot(svc, 1000000, was.born));
 		rcu_read_unlock();
 	}
 	expect(reused);

@@ -170,8 +170,8 @@ static void prepare_featured(struct ksvc_net *kn)
 
 		snprintf(to, sizeof(to), "192.0.2.10:%u/tcp", 30000 + i);
 		svc = lookup(kn, to);
-		for (j = 0; j < svc->n_endpoints && svc->endpoints[j].load; j++)
-			atomic_set(&svc->endpoints[j].load->active, 7);
+		for (j = 0; j < svc->n_endpoints && svc->slots[j].load; j++)
+			atomic_set(&svc->slots[j].load->active, 7);
 	}
 }
 
@@ -205,7 +205,7 @@ static bool has_features(const struct ksvc_net *kn)
 							      i == KSVC_SCHEDULER_LC);
 		}
 		for (j = 0; ok && j < svc->n_endpoints; j++)
-			ok &= !svc->endpoints[j].load == (i != KSVC_SCHEDULER_LC);
+			ok &= !svc->slots[j].load == (i != KSVC_SCHEDULER_LC);
 		ok = ok && svc->open_ranges[KSVC_V4] == 1 && svc->open_ranges[KSVC_V6] == 1 &&
 		     !svc->affinity_owner == !(i % 2) &&
 		     !svc->by_slot == !(i % 2 || i == KSVC_SCHEDULER_LC);

@@ -182,9 +182,6 @@ static void order(void)
 		}
 		for (i = 0; i < N; i++) {
 			mixed[i].flags = below(8);
-			mixed[i].slot = below(1000);
-			mixed[i].born = below(1000);
-			mixed[i].base = below(1000);
 			mixed[i].connections = (u64 *)ep;
 		}
 		other = table_new(4093, mixed, N);

@@ -20,18 +20,19 @@ static u32 below(u32 n)
 /* A version of a service by itself, with one set of endpoints of some weights. */
 static struct ksvc_svc *version_new(u32 scheduler, const u16 *weights, u32 n)
 {
-	struct ksvc_svc *svc = calloc(1, struct_size(svc, endpoints, n + 1));
+	struct ksvc_svc *svc = kvzalloc(struct_size(svc, endpoints, n + 1), GFP_KERNEL);
 	struct ksvc_set *set = &svc->sets[KSVC_CLUSTER][KSVC_V4];
 	u32 i;
 
 	svc->ident = calloc(1, sizeof(*svc->ident));
+	svc->slots = calloc(n + 1, sizeof(*svc->slots));
 	svc->features.scheduler = scheduler;
 	svc->n_endpoints = n + 1;
 	set->first = 1;
 	set->n = n;
 	for (i = 0; i < n; i++) {
 		svc->endpoints[1 + i].weight = weights[i];
-		svc->endpoints[1 + i].load = calloc(1, sizeof(struct ksvc_load));
+		svc->slots[1 + i].load = calloc(1, sizeof(struct ksvc_load));
 	}
 	expect(!ksvc_schedule_prepare(svc, set));
 	return svc;
@@ -42,10 +43,16 @@ static void version_free(struct ksvc_svc *svc)
 	u32 i;
 
 	for (i = 0; i < svc->n_endpoints; i++)
-		free(svc->endpoints[i].load);
+		free(svc->slots[i].load);
 	kvfree(svc->sets[KSVC_CLUSTER][KSVC_V4].data);
+	free(svc->slots);
 	free(svc->ident);
-	free(svc);
+	kvfree(svc);
+}
+
+static u64 active_of(const struct ksvc_svc *svc, const struct ksvc_endpoint *ep)
+{
+	return ksvc_slot(svc, ep)->load->active.counter;
 }
 
 /* Which of the set's endpoints the next flow gets. */
@@ -246,12 +253,12 @@ static void lc(void)
 		svc = version_new(KSVC_SCHEDULER_LC, weights, n);
 		ep = &svc->endpoints[1];
 		for (i = 0; i < n; i++)
-			atomic_set(&ep[i].load->active, below(large ? 0x7fffffff : 4));
+			atomic_set(&ksvc_slot(svc, &ep[i])->load->active, below(large ? 0x7fffffff : 4));
 		for (j = 0; j < 10; j++) {
 			chosen = &ep[next_of(svc, j & 1)];
 			for (i = 0; i < n; i++)
-				wrong += (u64)ep[i].load->active.counter * chosen->weight <
-					 (u64)chosen->load->active.counter * ep[i].weight;
+				wrong += active_of(svc, &ep[i]) * chosen->weight <
+					 active_of(svc, chosen) * ep[i].weight;
 		}
 		version_free(svc);
 	}
@@ -273,6 +280,13 @@ static void lc_of_equals(void)
 	version_free(svc);
 }
 
+static struct ksvc_load *load_of(const struct ksvc_net *kn, const char *endpoint)
+{
+	const struct ksvc_svc *svc = lookup(kn, VIP);
+
+	return ksvc_slot(svc, endpoint_in(svc, endpoint))->load;
+}
+
 /* Loads stay with endpoints that stay; those that come start at 0. */
 static void loads(void)
 {
@@ -281,16 +295,16 @@ static void loads(void)
 	u32 i;
 
 	put(kn, 0, KSVC_MODE_PUT, "a", VIP, "10.0.0.1:80 10.0.0.2:80");
-	expect(!endpoint_in(lookup(kn, VIP), "10.0.0.1:80")->load);
+	expect(!load_of(kn, "10.0.0.1:80"));
 	features.scheduler = KSVC_SCHEDULER_LC;
 	put(kn, 0, KSVC_MODE_PUT, "a", VIP, "10.0.0.1:80 10.0.0.2:80");
-	one = endpoint_in(lookup(kn, VIP), "10.0.0.1:80")->load;
-	atomic_set(&endpoint_in(lookup(kn, VIP), "10.0.0.1:80")->load->active, 7);
-	atomic_set(&endpoint_in(lookup(kn, VIP), "10.0.0.2:80")->load->active, 3);
+	one = load_of(kn, "10.0.0.1:80");
+	atomic_set(&load_of(kn, "10.0.0.1:80")->active, 7);
+	atomic_set(&load_of(kn, "10.0.0.2:80")->active, 3);
 	put_endpoints(kn, 0, KSVC_MODE_PUT, "a", "10.0.0.1:80@2/c 10.0.0.3:80");
-	expect(endpoint_in(lookup(kn, VIP), "10.0.0.1:80")->load == one);
+	expect(load_of(kn, "10.0.0.1:80") == one);
 	expect(atomic_read(&one->active) == 7);
-	expect(atomic_read(&endpoint_in(lookup(kn, VIP), "10.0.0.3:80")->load->active) == 0);
+	expect(atomic_read(&load_of(kn, "10.0.0.3:80")->active) == 0);
 	expect(decide(kn, "192.0.2.1", VIP, NULL).endpoint ==
 	       endpoint_in(lookup(kn, VIP), "10.0.0.3:80"));
 	/* whoever gets the cell of another one */
@@ -301,7 +315,7 @@ static void loads(void)
 		del_endpoints(kn, 0, "a", i ? name : "10.0.0.2:80");
 		snprintf(name, sizeof(name), "10.0.1.%u:80", i);
 		put_endpoints(kn, 0, KSVC_MODE_PUT, "a", name);
-		load = endpoint_in(lookup(kn, VIP), name)->load;
+		load = load_of(kn, name);
 		expect(atomic_read(&load->active) == 0);
 		atomic_set(&load->active, 5);
 	}

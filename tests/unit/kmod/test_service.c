@@ -87,7 +87,7 @@ static bool cells_are_distinct(const struct ksvc_svc *svc)
 		++*per_cpu_ptr(svc->endpoints[i].connections, 1);
 	for (i = 0; i < svc->n_endpoints; i++)
 		ok &= ksvc_connections(svc->endpoints[i].connections) -
-		      svc->endpoints[i].base == 1;
+		      svc->slots[i].base == 1;
 	ok &= !ksvc_connections(svc->connections);
 	for (i = 0; i < svc->n_endpoints; i++)
 		--*per_cpu_ptr(svc->endpoints[i].connections, 1);

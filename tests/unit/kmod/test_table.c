@@ -151,7 +151,7 @@ static void remove_under_reader(void)
 {
 	struct ksvc_frontend entries[64] = {};
 	struct ksvc_table *table = ksvc_table_alloc(0, GFP_KERNEL);
-	struct hlist_node *pos, *next;
+	struct ksvc_frontend *fe, *next;
 	u32 i, bucket;
 
 	for (i = 0; i < ARRAY_SIZE(entries); i++) {
@@ -159,12 +159,12 @@ static void remove_under_reader(void)
 		ksvc_table_insert(table, &entries[i]);
 	}
 	for (bucket = 0; bucket <= table->mask; bucket++) {
-		pos = table->buckets[bucket].first;
-		if (!pos)
+		fe = table->buckets[bucket];
+		if (!fe)
 			continue;
-		next = pos->next;
-		ksvc_table_remove(table, container_of(pos, struct ksvc_frontend, node[0]));
-		expect(pos->next == next && table->buckets[bucket].first == next);
+		next = fe->next[0];
+		ksvc_table_remove(table, fe);
+		expect(fe->next[0] == next && table->buckets[bucket] == next);
 	}
 	kvfree(table);
 }

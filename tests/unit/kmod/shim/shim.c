@@ -25,10 +25,12 @@ u64 shim_jiffies = (u32)(-300 * HZ);
 unsigned int rcu_readers;
 unsigned long rcu_grace_periods = 1;
 
-/* Before each allocation. */
+/* Before each allocation, which is aligned as the kernel's large ones are. */
+#define ALIGNMENT	64
+
 struct header {
 	enum shim_kind kind;
-	char align[12];
+	char align[ALIGNMENT - sizeof(enum shim_kind)];
 };
 
 bool shim_fails(void)
@@ -46,8 +48,8 @@ void *shim_alloc(size_t size, enum shim_kind kind, bool zero)
 	if (shim_fails())
 		return NULL;
 	assert(size < SIZE_MAX - sizeof(*h));
-	h = malloc(sizeof(*h) + size);
-	assert(h);
+	if (posix_memalign((void **)&h, ALIGNMENT, sizeof(*h) + size))
+		abort();
 	h->kind = kind;
 	memset(h + 1, zero ? 0 : 0xa5, size);
 	shim_live++;

@@ -10,6 +10,9 @@
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define U32_MAX			UINT32_MAX
 #define BUILD_BUG_ON(cond)	_Static_assert(!(cond), #cond)
+#undef static_assert
+#define static_assert(cond)	_Static_assert(cond, #cond)
+#define __aligned(n)		__attribute__((aligned(n)))
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
 #define smp_load_acquire(p)	READ_ONCE(*(p))
