@@ -56,6 +56,9 @@ make() {
 	ip -n "$node2" -6 route add fd09::/64 via fdc0::10
 	routing "$node"
 	routing "$node2"
+	# The overlay's entries shall be there when they are looked for, however slow the machine.
+	ip netns exec "$node" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600 \
+		net.netfilter.nf_conntrack_udp_timeout_stream=3600
 }
 
 # overlay NS HOST NET4 NET6 MAC: flannel.1 as flannel makes it.

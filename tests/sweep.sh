@@ -47,6 +47,8 @@ ip netns exec "$node" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forward
 # What goes shall go because of what changed, however slow the machine.
 ip netns exec "$node" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600 \
 	net.netfilter.nf_conntrack_udp_timeout_stream=3600
+# Retransmissions come each second and not after ever longer pauses, where the kernel can.
+ip netns exec "$client" sysctl -qw net.ipv4.tcp_syn_linear_timeouts=127 2>/dev/null
 
 in_ns() { local ns=$1; shift; ip netns exec "$ns" "$@"; }
 

@@ -5,7 +5,7 @@
  * them.
  *
  *   latency stall		until stdin ends: how late it wakes up
- *   latency serve PORT		echoes UDP
+ *   latency serve PORT		echoes UDP, once it has said that it is ready
  *   latency ask ADDR PORT N	N datagrams, each from a new port, so that each is
  *				a new connection: round-trip times
  *
@@ -115,6 +115,8 @@ static void serve(const char *port)
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)))
 		fail("bind");
 	be_urgent();
+	puts("ready");
+	fflush(stdout);
 	for (;;) {
 		char data[64], control[128];
 		struct sockaddr_in from;
