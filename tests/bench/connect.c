@@ -10,7 +10,6 @@
  * prints JSON: how many, how long all took, and the median and the 99th percentile of what
  * connect() took, in nanoseconds.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <inttypes.h>

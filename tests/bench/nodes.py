@@ -11,9 +11,7 @@
 Addresses of services and endpoints are those of `network`, IPv4. The node has a route to the services or one to the
 endpoints, never both; whichever it is, the server answers on all of them.
 """
-import json
 import os
-import tempfile
 
 import network
 from network import run
@@ -24,53 +22,6 @@ HASH_BUCKETS = 262144
 
 def inside(namespace, *command, **more):
     return run("ip", "netns", "exec", namespace, *command, **more)
-
-
-class EmptyNat:
-    """The floor: connection tracking and NAT without a rule."""
-    translates = False
-
-    def __init__(self, services, version, masquerade=False, protocol="udp"):
-        self.services, self.version, self.protocol = services, version, protocol
-
-    def set_up(self, inside_node):
-        inside_node("nft", "-f", "-", stdin="""
-            table inet bench {
-                chain nat {
-                    type nat hook prerouting priority dstnat
-                }
-                chain conntrack {
-                    type filter hook input priority filter
-                    ct state new
-                }
-            }
-            """)
-
-
-class Ksvc(EmptyNat):
-    translates = True
-
-    def set_up(self, inside_node):
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            self.write(file)
-            file.flush()
-            inside_node("ksvcctl", "restore", "-f", file.name)
-
-    def write(self, file):
-        """A service at a time: all of them at once would not fit a guest."""
-        settings = {"cluster-cidr": [network.CLIENTS[self.version]]}
-        file.write(json.dumps({"ksvc": 1, "settings": settings})[:-1] + ', "services": [')
-        for i in range(self.services):
-            address, port = network.frontend(self.version, i)
-            endpoints = (network.endpoint(self.version, i * network.ENDPOINTS + k) for k in range(network.ENDPOINTS))
-            service = {"name": f"bench/service-{i}", "frontends": [f"{address}:{port}/{self.protocol}"],
-                       "endpoints": [{"address": f"{a}:{p}"} for a, p in endpoints]}
-            file.write(",\n"[i == 0:] + json.dumps(service))
-        file.write("]}\n")
-
-
-# Each is made of (services, IP version, masquerade, protocol), and set up by a function that runs a command in a node.
-METHODS = {"empty NAT": EmptyNat, "ksvc": Ksvc}
 
 
 class Node:

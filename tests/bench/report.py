@@ -10,7 +10,7 @@ import sys
 from methods import FLOOR, PEERS
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-COLUMNS = "method", "services", "masquerade", "version", "traffic", "instructions", "spread", "ratio", "absent"
+COLUMNS = "method", "services", "masquerade", "version", "traffic"
 VERSIONS = 4, 6
 ESTABLISHED = "64", "30000"
 TRAFFIC = "new", *ESTABLISHED
@@ -49,13 +49,13 @@ def cell(result):
     return f"{result['cost']:.0f} {result['ratio'] or 0:6.3f}"
 
 
-def print_table(results):
+def print_table(results, unit):
     seen = {(r["version"], r["traffic"]) for r in results}
     order = [(v, t) for v in VERSIONS for t in TRAFFIC if (v, t) in seen]
     lines = {}
     for r in results:
         lines.setdefault(label(r), {})[r["version"], r["traffic"]] = r
-    print("\nInstructions per packet, and times the floor with the same packets\n")
+    print(f"\n{unit.capitalize()} per packet, and times the floor with the same packets\n")
     print(f"{'':44}" + "".join(f"{f'IPv{v} {t}':>15}" for v, t in order))
     for name, cells in lines.items():
         print(f"{name:44}" + "".join(f"{cell(cells.get(key)):>15}" for key in order))
@@ -119,6 +119,16 @@ def print_targets(results):
     print_alike(rated)
 
 
+def print_ahead(results):
+    """Whether ksvc is ahead of every peer at every size."""
+    print("\nksvc in terms of its peers")
+    for ours in measured(results, "ksvc"):
+        for theirs in measured(results, version=ours["version"], traffic=ours["traffic"]):
+            if theirs["method"] in PEERS and theirs["services"] == ours["services"]:
+                ratio = ours["cost"] / theirs["cost"]
+                print(f"{ours['traffic']:>5}, {label(theirs)}: {ratio:.2f}, {'ahead' if ratio < 1 else 'BEHIND'}")
+
+
 def first_line(*command):
     done = subprocess.run(command, capture_output=True, text=True, cwd=TOP, check=False)
     return done.stdout.split("\n")[0] if done.returncode == 0 else "unknown"
@@ -129,15 +139,16 @@ def ksvc_version():
     return f"{release.split('=')[1]}, commit {first_line('git', 'describe', '--always', '--dirty')}"
 
 
-def write_csv(results, path, kernel):
+def write_csv(results, path, kernel, unit):
+    instrument = f"{first_line('qemu-system-x86_64', '--version')}, -icount" if unit == "instructions" else "User Mode Linux"
     with open(path, "w", newline="", encoding="utf-8") as file:
         for what in (f"command: tests/bench/run {shlex.join(sys.argv[1:])}",
                      f"date: {datetime.date.today()}", f"kernel: {kernel}", f"ksvc: {ksvc_version()}",
-                     f"instructions: {first_line('qemu-system-x86_64', '--version')}, -icount"):
+                     f"{unit}: {instrument}"):
             file.write(f"# {what}\n")
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer = csv.DictWriter(file, (*COLUMNS, unit, "spread", "ratio", "absent"), extrasaction="ignore")
         writer.writeheader()
         for r in results:
-            figures = {"instructions": f"{r['cost']:.0f}", "spread": f"{r['spread']:.4f}",
+            figures = {unit: f"{r['cost']:.0f}", "spread": f"{r['spread']:.4f}",
                        "ratio": f"{r['ratio']:.4f}" if r["ratio"] else ""} if "cost" in r else {}
             writer.writerow({**r, "absent": r.get("broken", r.get("absent", "")), **figures})
