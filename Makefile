@@ -73,8 +73,20 @@ check check-matrix check-debug:
 
 bench:
 	tests/vm/deps
-	tests/bench/run
+	tests/bench/run --csv docs/bench/packets.csv
+	tests/bench/run --uml --csv docs/bench/nanoseconds.csv
+	tests/bench/tcp --csv docs/bench/tcp.csv
+	tests/bench/configuration --csv docs/bench/configuration.csv
+	tests/bench/configuration --uml --csv docs/bench/configuration-uml.csv
+	tests/bench/smp
+	tests/bench/path 'empty NAT' ksvc
+	tests/bench/path --established 'empty NAT' ksvc
 	tests/bench/events
+	tests/bench/plot
+
+bench-quick:
+	tests/vm/deps
+	tests/bench/run --quick
 
 clean:
 	rm -rf build
@@ -90,8 +102,9 @@ help:
 	@echo 'check         unit tests, static checks, and the tests in virtual machines with Debian 12'"'"'s kernels'
 	@echo 'check-matrix  check, and the same on Debian 13 with its kernel and the newest of its backports'
 	@echo 'check-debug   the tests on a kernel with KASAN, lockdep and kmemleak, and proof that they bite'
-	@echo 'bench         instructions per packet, and from an event of the API server to the kernel'
+	@echo 'bench         packets, connections, configuration, from one service to 100,000 and beside peers; many hours'
+	@echo 'bench-quick   instructions per packet with 1,000 services, in five minutes'
 	@echo 'clean         removes what was built here; downloads and kernels stay in ~/.cache/ksvc'
 
 .PHONY: all kmod ctl install install-boot install-module install-dkms uninstall uninstall-dkms demo check check-matrix \
-	check-debug bench clean help
+	check-debug bench bench-quick clean help
