@@ -64,8 +64,8 @@ int ksvc_nl_parse_name(const struct nlattr *attr, struct netlink_ext_ack *extack
 		return -EINVAL;
 	}
 	while (i < len) {
-		unicode_t c;
-		int used = utf8_to_utf32(name + i, len - i, &c);
+		unicode_t c = name[i];
+		int used = c < 0x80 ? 1 : utf8_to_utf32(name + i, len - i, &c);
 
 		if (used <= 0) {
 			NL_SET_ERR_MSG_ATTR(extack, attr, "the name is not UTF-8");
@@ -122,8 +122,30 @@ static int parse_port(const struct nlattr *nest, const struct nlattr *attr, __be
 	return -EINVAL;
 }
 
+/* The attributes of a nest by type, up to max. The family's policy has seen them
+ * already, but does not mind that one stands twice.
+ */
+static int sort_nest(const struct nlattr **tb, int max, const struct nlattr *nest,
+		     struct netlink_ext_ack *extack)
+{
+	const struct nlattr *attr;
+	int rem;
+
+	memset(tb, 0, (max + 1) * sizeof(*tb));
+	nla_for_each_nested(attr, nest, rem) {
+		int type = nla_type(attr);
+
+		if (type > max || tb[type]) {
+			NL_SET_ERR_MSG_ATTR(extack, attr, "attribute is given twice");
+			return -EINVAL;
+		}
+		tb[type] = attr;
+	}
+	return 0;
+}
+
 /* Node ports have the address 0. */
-static int parse_any(struct nlattr **tb, struct ksvc_key *key, struct netlink_ext_ack *extack)
+static int parse_any(const struct nlattr **tb, struct ksvc_key *key, struct netlink_ext_ack *extack)
 {
 	const struct nlattr *addr4 = tb[KSVC_A_FRONTEND_ADDR4];
 	const struct nlattr *addr6 = tb[KSVC_A_FRONTEND_ADDR6];
@@ -140,15 +162,12 @@ static int parse_any(struct nlattr **tb, struct ksvc_key *key, struct netlink_ex
 static int parse_frontend(const struct nlattr *attr, struct ksvc_front *front,
 			  struct netlink_ext_ack *extack)
 {
-	struct nlattr *tb[ARRAY_SIZE(ksvc_frontend_nl_policy)];
+	const struct nlattr *tb[ARRAY_SIZE(ksvc_frontend_nl_policy)];
 	struct ksvc_key *key = &front->key;
 	const struct nlattr *protocol;
 	int err;
 
-	err = ksvc_nl_once(nla_data(attr), nla_len(attr), 0, extack);
-	if (!err)
-		err = nla_parse_nested(tb, ARRAY_SIZE(tb) - 1, attr, ksvc_frontend_nl_policy,
-				       extack);
+	err = sort_nest(tb, ARRAY_SIZE(tb) - 1, attr, extack);
 	if (err)
 		return err;
 	if (tb[KSVC_A_FRONTEND_CLASS])
@@ -175,13 +194,10 @@ static int parse_frontend(const struct nlattr *attr, struct ksvc_front *front,
 static int parse_endpoint(const struct nlattr *attr, struct ksvc_endpoint *ep,
 			  struct netlink_ext_ack *extack)
 {
-	struct nlattr *tb[ARRAY_SIZE(ksvc_endpoint_nl_policy)];
+	const struct nlattr *tb[ARRAY_SIZE(ksvc_endpoint_nl_policy)];
 	int err;
 
-	err = ksvc_nl_once(nla_data(attr), nla_len(attr), 0, extack);
-	if (!err)
-		err = nla_parse_nested(tb, ARRAY_SIZE(tb) - 1, attr, ksvc_endpoint_nl_policy,
-				       extack);
+	err = sort_nest(tb, ARRAY_SIZE(tb) - 1, attr, extack);
 	if (!err)
 		err = ksvc_nl_parse_addr(tb[KSVC_A_ENDPOINT_ADDR4], tb[KSVC_A_ENDPOINT_ADDR6],
 					 &ep->addr, &ep->family, extack);
