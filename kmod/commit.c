@@ -186,10 +186,13 @@ static int reserve_id(struct plan *plan, struct ksvc_change *change)
 			XA_LIMIT(1, 2 * KSVC_MAX_SERVICES), GFP_KERNEL_ACCOUNT);
 }
 
+/* Room for what is there before and after. What a commit deletes leaves its room
+ * to the next one: in less, packets would search long chains until all is gone.
+ */
 static int reserve_table(struct plan *plan)
 {
 	struct ksvc_net *kn = plan->kn;
-	u32 wanted = 2 * plan->n_frontends;
+	u32 wanted = 2 * max_t(u32, plan->n_frontends, kn->n_frontends);
 	u32 size = plan->live ? ksvc_table_size(plan->live) : 0;
 
 	if (size >= wanted && size / 16 <= max(wanted, 1U) + 16)
