@@ -6,7 +6,8 @@
  *   control replace SERVICES	makes the kernel's services exactly these, of 10
  *				endpoints each; 0 deletes all
  *   control change SERVICES N	N times gives one endpoint another weight, and N
- *				times takes one away and puts it back
+ *				times takes one away and puts it back; and N times
+ *				asks for nothing, which costs any request as much
  *
  * Prints a line of JSON; all times are in seconds.
  */
@@ -131,6 +132,34 @@ static void print(const char *what, double *took, size_t n)
 	       took[n * 99 / 100], took[n - 1]);
 }
 
+static void nothing(size_t n)
+{
+	struct mnl_socket *sock = mnl_socket_open(NETLINK_GENERIC);
+	double *took = xcalloc(n, sizeof(double));
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+
+	if (!sock || mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0) {
+		perror("netlink");
+		exit(1);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+		nlh->nlmsg_type = NLMSG_NOOP;
+		nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+		in_kernel = 0;
+		if (mnl_socket_sendto(sock, nlh, nlh->nlmsg_len) < 0 ||
+		    mnl_socket_recvfrom(sock, buf, sizeof(buf)) < 0) {
+			perror("netlink");
+			exit(1);
+		}
+		took[i] = in_kernel;
+	}
+	print("nothing", took, n);
+	mnl_socket_close(sock);
+	free(took);
+}
+
 static void change(struct nl *nl, const struct model *m, size_t n)
 {
 	double *weight = xcalloc(n, sizeof(double)), *leave = xcalloc(n, sizeof(double));
@@ -153,6 +182,8 @@ static void change(struct nl *nl, const struct model *m, size_t n)
 	print("leave", leave, n);
 	printf(", ");
 	print("join", join, n);
+	printf(", ");
+	nothing(n);
 	printf("}\n");
 	free(weight);
 	free(leave);
