@@ -197,7 +197,7 @@ static int reserve_table(struct plan *plan)
 
 	if (size >= wanted && size / 16 <= max(wanted, 1U) + 16)
 		return 0;
-	/* The entries' other nodes are those of the table before this one. */
+	/* The entries' other pointers are those of the table before this one. */
 	if (plan->live)
 		cond_synchronize_rcu(kn->resize_cookie);
 	plan->table = ksvc_table_alloc(wanted, GFP_KERNEL_ACCOUNT);
