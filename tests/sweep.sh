@@ -54,7 +54,8 @@ in_ns() { local ns=$1; shift; ip netns exec "$ns" "$@"; }
 
 in_ns "$server" socat UDP4-LISTEN:5300,fork EXEC:'echo answered' &
 in_ns "$server" socat UDP6-LISTEN:5300,fork,ipv6only EXEC:'echo answered' &
-in_ns "$server" socat TCP6-LISTEN:8080,fork,reuseaddr EXEC:'echo answered' &
+# The client has nothing to say, and would be hung up on before a slow machine has found the words.
+in_ns "$server" socat -t 100 TCP6-LISTEN:8080,fork,reuseaddr EXEC:'echo answered' &
 busywait 5 listening "$server" udp 5300 || fail 'servers'
 busywait 5 listening "$server" tcp 8080 || fail 'servers'
 
