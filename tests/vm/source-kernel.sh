@@ -15,13 +15,22 @@ fail() {
 	exit 1
 }
 
+# What the kernel is configured with.
+kernel_config() {
+	if [ "$name" = uml-debug ]; then
+		awk 'NR == FNR { if ($1 == "#-") gone[$2]; next }
+			{ symbol = $0; gsub(/^# |[= ].*/, "", symbol) }
+			!(symbol in gone)' "$here/uml-debug.config" "$here/debug.config"
+	fi
+	cat "$here/$name.config"
+}
+
 # kernel_cached NAME NUMBER ARCH: prints the directory of the kernel of NAME.config and ends the script if it is there;
 # else sets out, work, log and goes to the unpacked sources in $work. The directory's name is a hash of all that goes
 # in, so that a change of any of it builds anew; NUMBER stands for the scripts.
 kernel_cached() {
 	name=$1 arch=$3
-	config=$here/$name.config
-	key=$({ echo "$2"; dpkg-query -W -f '${Version}\n' linux-source-6.12; gcc -dumpfullversion; cat "$config"; } |
+	key=$({ echo "$2"; dpkg-query -W -f '${Version}\n' linux-source-6.12; gcc -dumpfullversion; kernel_config; } |
 		sha256sum | cut -c1-12)
 	out=$cache/$name-kernel-$key work=$out.work log=$out.log
 
@@ -38,6 +47,8 @@ kernel_cached() {
 	mkdir -p "$work"
 	tar -C "$work" --strip-components=1 -xf "$tarball"
 	cd "$work" || exit
+	config=$work/ksvc.config
+	kernel_config >"$config"
 }
 
 # A symbol whose dependencies are missing vanishes without a word: compare what was asked with what came out.
