@@ -30,13 +30,15 @@ end_job() {
 	rm -rf "$job"
 }
 
-# job_build TARGET ARGUMENT...: builds (see the script build) and copies the results, so that a later build cannot
+# job_build TARGET KERNEL CFLAGS: builds (see the script build) and copies the results, so that a later build cannot
 # change them under the guest's feet. Sets ko and ctl.
 job_build() {
-	local target=$1 built
-	shift
+	local target=$1 args=("$2") built
 
-	built=$("$vm/build" --target "$target" "$@")
+	if [ -n "$3" ]; then
+		args=(--variant "$(tr -c 'A-Za-z0-9_\n' - <<<"$3")" "${args[@]}" KCFLAGS="$3")
+	fi
+	built=$("$vm/build" --target "$target" "${args[@]}")
 	cp "$built/kmod/ksvc.ko" "$job/ksvc.ko"
 	ko=$job/ksvc.ko
 	if [ "$target" = all ]; then
