@@ -7,7 +7,7 @@
  *				endpoints each; 0 deletes all
  *   control change SERVICES N	N times gives one endpoint another weight, and N
  *				times takes one away and puts it back; and N times
- *				asks for nothing, which costs any request as much
+ *				asks for nothing, for comparison
  *
  * Prints a line of JSON; all times are in seconds.
  */

@@ -141,9 +141,10 @@ def ksvc_version():
 
 def write_csv(results, path, kernel, unit):
     instrument = f"{first_line('qemu-system-x86_64', '--version')}, -icount" if unit == "instructions" else "User Mode Linux"
+    version = ksvc_version()	# before the file, which git may know, is another one
     with open(path, "w", newline="", encoding="utf-8") as file:
         for what in (f"command: tests/bench/run {shlex.join(sys.argv[1:])}",
-                     f"date: {datetime.date.today()}", f"kernel: {kernel}", f"ksvc: {ksvc_version()}",
+                     f"date: {datetime.date.today()}", f"kernel: {kernel}", f"ksvc: {version}",
                      f"{unit}: {instrument}"):
             file.write(f"# {what}\n")
         writer = csv.DictWriter(file, (*COLUMNS, unit, "spread", "ratio", "absent"), extrasaction="ignore")
