@@ -65,10 +65,15 @@ def cgroup():
 
 
 def stat(group):
+    """memory.stat, bytes by kind. What the kernel holds is in "kernel"; the process' own pages may become huge meanwhile."""
     with open(group + '/memory.stat', encoding='ascii') as file:
         values = {name: int(value) for name, value in map(str.split, file)}
-    values['current'] = int(open(group + '/memory.current', encoding='ascii').read())
     return values
+
+
+def current(group):
+    with open(group + '/memory.current', encoding='ascii') as file:
+        return int(file.read())
 
 
 def load(kernel, count, each):
@@ -98,7 +103,7 @@ def memory():
         for _ in range(100):
             genl.time.sleep(0.05)
             now = stat(group)
-            if now['current'] >= last['current'] and now['percpu'] == last['percpu']:
+            if now['kernel'] >= last['kernel'] and now['percpu'] == last['percpu']:
                 return now
             last = now
         return last
@@ -106,7 +111,7 @@ def memory():
     before = settled()
     load(kernel, count, each)
     loaded = stat(group)
-    kilobytes = (loaded['current'] - before['current']) >> 10
+    kilobytes = (loaded['kernel'] - before['kernel']) >> 10
     genl.note(f'{count} endpoints: {kilobytes} KB charged, of them '
               f"{(loaded['percpu'] - before['percpu']) >> 10} KB per CPU")
     genl.report(kilobytes * 1024 > count * 40, f'{count} endpoints are charged to who loads them', f'{kilobytes} KB')
@@ -115,7 +120,7 @@ def memory():
         load(kernel, count, each)
     kernel.flush()
     after = genl.wait_for(lambda: (lambda now: now if now['percpu'] <= before['percpu'] and
-                                   now['current'] < before['current'] + (kilobytes << 10) // 4 else None)(stat(group)))
+                                   now['kernel'] < before['kernel'] + (kilobytes << 10) // 4 else None)(stat(group)))
     genl.report(bool(after), 'and what is deleted is given back', f'before: {before}', f'after: {stat(group)}')
 
     kernel.put('stays', [('10.96.255.1', 80)], [('10.2.0.2', 80)])
@@ -124,7 +129,7 @@ def memory():
     with open('/proc/self/oom_score_adj', 'w', encoding='ascii') as file:
         file.write('-1000')
     with open(group + '/memory.max', 'w', encoding='ascii') as file:
-        file.write(str(stat(group)['current'] + (512 << 10)))
+        file.write(str(current(group) + (512 << 10)))
     numbers = set()
     for _ in range(3):
         try:
