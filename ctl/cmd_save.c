@@ -4,7 +4,6 @@
 
 #include "ksvcctl.h"
 #include "lib/apply.h"
-#include "lib/input.h"
 #include "lib/json.h"
 
 int cmd_save(int argc, char **argv)
@@ -34,40 +33,23 @@ int cmd_save(int argc, char **argv)
 	return status;
 }
 
-struct saved {
-	struct model model;
-	bool read;
-};
-
-static int read_saved(json_t *root, void *data, struct err *e)
-{
-	struct saved *saved = data;
-
-	if (saved->read)
-		return err_set(e, "more than one saved configuration");
-	saved->read = true;
-	return json_read_model(root, &saved->model, e);
-}
-
 static int restore(const char *file)
 {
 	struct nl_commit commit;
-	struct saved saved = {};
 	struct nl *nl = NULL;
+	struct model m = {};
 	struct err e;
 	int err, status = STATUS_OK;
 
-	err = input_read(file, read_saved, &saved, &e);
-	if (!err && !saved.read)
-		err = err_set(&e, "%s: no saved configuration", file);
+	err = json_read_file(file, &m, &e);
 	if (!err)
 		err = open_module(&nl, &e);
 	if (!err)
-		err = apply_restore(nl, &saved.model, &commit, &e);
+		err = apply_restore(nl, &m, &commit, &e);
 	nl_close(nl);
 	if (err)
 		status = refused(&e);
-	model_free(&saved.model);
+	model_free(&m);
 	return status;
 }
 

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/input.h"
 #include "lib/json.h"
 
 /* Only the last directory: a missing /var/lib is somebody else's mistake. */
@@ -58,12 +57,7 @@ int state_write(const char *path, const struct model *m, struct err *e)
 	return err;
 }
 
-static int read_document(json_t *root, void *data, struct err *e)
-{
-	return json_read_model(root, data, e);
-}
-
 int state_read(const char *path, struct model *m, struct err *e)
 {
-	return input_read(path, read_document, m, e);
+	return json_read_file(path, m, e);
 }

@@ -124,12 +124,17 @@ int jread_int(struct jread *r, const json_t *o, const char *key, long min, long 
 	return 0;
 }
 
+int jread_type(struct jread *r, const json_t *v, json_type type)
+{
+	if (v && has_type(v, type))
+		return 0;
+	return jread_fail(r, NULL, "must be %s, not %s", type_name(type),
+			  v ? type_name(json_typeof(v)) : "absent");
+}
+
 int jread_element(struct jread *r, const json_t *array, size_t i, json_type type,
 		  json_t **v)
 {
 	*v = json_array_get(array, i);
-	if (!*v || !has_type(*v, type))
-		return jread_fail(r, NULL, "must be %s, not %s", type_name(type),
-				  *v ? type_name(json_typeof(*v)) : "absent");
-	return 0;
+	return jread_type(r, *v, type);
 }

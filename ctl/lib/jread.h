@@ -39,6 +39,8 @@ int jread_bool(struct jread *r, const json_t *o, const char *key, bool *v);
 int jread_int(struct jread *r, const json_t *o, const char *key, long min, long max,
 	      long *v);
 
+int jread_type(struct jread *r, const json_t *v, json_type type);
+
 /* Element i of an array, whose type must be this one. */
 int jread_element(struct jread *r, const json_t *array, size_t i, json_type type,
 		  json_t **v);

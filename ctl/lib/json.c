@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "input.h"
 #include "jread.h"
+#include "jwalk.h"
 
 static json_t *text(const char *s)
 {
@@ -401,36 +403,128 @@ static int check_names(const struct model *m, struct err *e)
 	return 0;
 }
 
-int json_read_model(json_t *root, struct model *m, struct err *e)
+static int check_version(struct jread *r, json_t *head)
+{
+	long version = 0;
+
+	if (jread_int(r, head, "ksvc", 0, 1000000, &version))
+		return -1;
+	if (version == SAVE_VERSION)
+		return 0;
+	return version ? jread_fail(r, "ksvc", "version %ld is not known, %d is", version,
+				    SAVE_VERSION) :
+			 jread_fail(r, "ksvc", "is missing: not a saved configuration");
+}
+
+static int walk_services(struct jread *r, struct jwalk *w, struct model *m)
+{
+	int err = jwalk_expect(w, '[');
+
+	w->depth++;
+	for (size_t i = 0; !err && (i ? jwalk_accept(w, ',') : jwalk_peek(w) != ']'); i++) {
+		json_t *v = jwalk_value(w);
+
+		if (!v)
+			return -1;
+		jread_push(r, "services", i);
+		err = jread_type(r, v, JSON_OBJECT) ? -1 : read_service(r, v, m);
+		jread_pop(r);
+		json_decref(v);
+	}
+	w->depth--;
+	return err ? err : jwalk_expect(w, ']');
+}
+
+/* Into head, but the list of services into the model, of which head says only that it was there. */
+static int walk_member(struct jread *r, struct jwalk *w, json_t *head, struct model *m)
+{
+	json_t *key = jwalk_value(w), *v;
+	const char *name = json_string_value(key);
+	int err;
+
+	if (!key)
+		return -1;
+	if (!name)
+		err = err_set(w->e, "not a saved configuration");
+	else if (json_object_get(head, name))
+		err = jread_fail(r, name, "is given twice");
+	else
+		err = jwalk_expect(w, ':');
+	if (!err && !strcmp(name, "services") && jwalk_peek(w) == '[') {
+		err = json_object_get(head, "ksvc") ? check_version(r, head) : 0;
+		if (!err)
+			err = walk_services(r, w, m);
+		v = json_null();
+	} else {
+		v = err ? NULL : jwalk_value(w);
+	}
+	if (!err)
+		err = json_object_set_new(head, name, v);
+	json_decref(key);
+	return err;
+}
+
+static int walk_members(struct jread *r, struct jwalk *w, json_t *head, struct model *m)
+{
+	if (!jwalk_accept(w, '{'))
+		return err_set(w->e, "not a saved configuration");
+	w->depth++;
+	if (jwalk_peek(w) != '}')
+		do {
+			if (walk_member(r, w, head, m))
+				return -1;
+		} while (jwalk_accept(w, ','));
+	w->depth--;
+	if (jwalk_expect(w, '}'))
+		return -1;
+	return jwalk_at_end(w) ? 0 : err_set(w->e, "more than one saved configuration");
+}
+
+static int read_head(struct jread *r, json_t *head, struct model *m)
 {
 	static const char *const known[] = { "ksvc", "generation", "settings", "services",
 					     NULL };
-	struct jread r = { .e = e };
-	json_t *settings, *services, *v;
-	long version = 0;
+	json_t *settings, *services;
 
-	if (!json_is_object(root))
-		return err_set(e, "not a saved configuration");
-	if (jread_int(&r, root, "ksvc", 0, 1000000, &version))
+	if (check_version(r, head) || refuse_unknown(r, head, known) ||
+	    jread_get(r, head, "settings", JSON_OBJECT, &settings) ||
+	    jread_get(r, head, "services", JSON_ARRAY, &services))
 		return -1;
-	if (version != SAVE_VERSION)
-		return version ? jread_fail(&r, "ksvc", "version %ld is not known, %d is",
-					    version, SAVE_VERSION) :
-			jread_fail(&r, "ksvc", "is missing: not a saved configuration");
-	if (refuse_unknown(&r, root, known) ||
-	    jread_get(&r, root, "settings", JSON_OBJECT, &settings) ||
-	    jread_get(&r, root, "services", JSON_ARRAY, &services))
-		return -1;
-	jread_push(&r, "settings", JREAD_NO_INDEX);
-	if (read_settings(&r, settings, &m->settings))
-		return -1;
-	jread_pop(&r);
-	for (size_t i = 0; i < json_array_size(services); i++) {
-		jread_push(&r, "services", i);
-		if (jread_element(&r, services, i, JSON_OBJECT, &v) || read_service(&r, v, m))
-			return -1;
-		jread_pop(&r);
-	}
+	jread_push(r, "settings", JREAD_NO_INDEX);
+	return read_settings(r, settings, &m->settings);
+}
+
+int json_read_saved(const char *text, size_t len, struct model *m, struct err *e)
+{
+	struct jwalk w = { .text = text, .len = len, .e = e };
+	struct jread r = { .e = e };
+	json_t *head;
+	int err;
+
+	if (jwalk_at_end(&w))
+		return err_set(e, "is empty");
+	head = json_object();
+	err = walk_members(&r, &w, head, m);
+	if (!err)
+		err = read_head(&r, head, m);
+	json_decref(head);
+	if (err)
+		return err;
 	model_sort(m);
 	return check_names(m, e);
+}
+
+int json_read_file(const char *path, struct model *m, struct err *e)
+{
+	size_t len;
+	char *text = read_file(path, INPUT_MAX_SIZE, &len, e);
+	int err;
+
+	if (!text)
+		return -1;
+	err = json_read_saved(text, len, m, e);
+	if (err)
+		err_prefix(e, "%s: ", strcmp(path, "-") ? path : "standard input");
+	free(text);
+	return err;
 }

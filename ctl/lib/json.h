@@ -19,7 +19,8 @@ int json_write_model(FILE *f, const struct model *m, bool counters);
 /* Only the member "services" of an object that the caller writes. */
 void json_write_services(FILE *f, const struct model *m, bool counters);
 
-/* Reads what was saved; checks all of it. */
-int json_read_model(json_t *root, struct model *m, struct err *e);
+/* Reads what was saved; checks all of it. Path may be "-"; errors name the file. */
+int json_read_saved(const char *text, size_t len, struct model *m, struct err *e);
+int json_read_file(const char *path, struct model *m, struct err *e);
 
 #endif

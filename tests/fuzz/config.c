@@ -12,7 +12,6 @@
 
 #include "daemon/config.h"
 #include "daemon/log.h"
-#include "lib/input.h"
 #include "lib/json.h"
 
 #define MAX_FLAGS	64
@@ -76,11 +75,6 @@ static void check_error(const struct arguments *args, const struct err *e)
 	check(line && line <= args->lines);
 }
 
-static int read_model(json_t *root, void *data, struct err *e)
-{
-	return json_read_model(root, data, e);
-}
-
 /* Settings are such as set takes. */
 static void check_settings(const struct config *c)
 {
@@ -88,7 +82,7 @@ static void check_settings(const struct config *c)
 	char *text = fuzz_model_text(&m), *again;
 	struct err e = {};
 
-	if (input_parse(text, strlen(text), read_model, &got, &e))
+	if (json_read_saved(text, strlen(text), &got, &e))
 		fuzz_fail(__FILE__, __LINE__, "settings are read", text, e.text);
 	again = fuzz_model_text(&got);
 	check_same(again, text);

@@ -8,17 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/input.h"
 #include "lib/json.h"
 #include "lib/nl_msg.h"
-
-static int read_document(json_t *root, void *data, struct err *e)
-{
-	struct model *m = data;
-
-	model_free(m);
-	return json_read_model(root, m, e);
-}
 
 static char *with_counters(const struct model *m)
 {
@@ -38,7 +29,7 @@ static void check_read(const char *text, const char *wanted)
 	struct err e = {};
 	char *got;
 
-	if (input_parse(text, strlen(text), read_document, &m, &e))
+	if (json_read_saved(text, strlen(text), &m, &e))
 		fuzz_fail(__FILE__, __LINE__, "what was written is read", text, e.text);
 	got = fuzz_model_text(&m);
 	check_same(got, wanted);
@@ -127,7 +118,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 	char *text, *more;
 	int err;
 
-	err = input_parse((const char *)data, size, read_document, &m, &e);
+	err = json_read_saved((const char *)data, size, &m, &e);
 	check(!err == !*e.text);
 	if (!err) {
 		text = fuzz_model_text(&m);

@@ -4,13 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/input.h"
 #include "lib/json.h"
-
-static int read_model(json_t *root, void *data, struct err *e)
-{
-	return json_read_model(root, data, e);
-}
 
 /* What restore makes of a file. */
 static char *saved(const char *input)
@@ -19,7 +13,7 @@ static char *saved(const char *input)
 	struct err e;
 	char *s;
 
-	if (input_parse(input, strlen(input), read_model, &m, &e))
+	if (json_read_saved(input, strlen(input), &m, &e))
 		s = text("error: %s", e.text);
 	else
 		s = model_text(&m);
@@ -63,7 +57,7 @@ static void round_trip(void)
 	m.settings.localhost_nodeports = true;
 	m.settings.has = HAS_ALL_SETTINGS;
 	file = written(&m);
-	expect(!input_parse(file, strlen(file), read_model, &again, &e));
+	expect(!json_read_saved(file, strlen(file), &again, &e));
 	expect_text(model_text(&again), model_text(&m));
 	expect_text(written(&again), file);
 	expect(again.settings.has == HAS_ALL_SETTINGS && again.settings.masquerade_all);
@@ -151,6 +145,21 @@ static void refused_files(void)
 	expect_part(saved("{\"ksvc\":1,\"settings\":{\"x\":1}}"), "settings: unknown setting \"x\"");
 	expect_part(saved("{\"ksvc\":1,\"settings\":{\"masquerade-all\":\"on\"}}"),
 		    "settings.masquerade-all: must be true or false");
+	expect_part(saved(""), "is empty");
+	expect_part(saved("{\"ksvc\":1,\n\"services\":[\n{\"name\":\"a\"},\n  {\"name\":b}]}"), "line 4 column 11: ");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\"}"), "line 1 column 35: ']' expected");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\"},]}"), "line 1 column 36: ");
+	expect_part(saved("{\"ksvc\":1,\"services\":[{\"name\":\"a\"}]"), "'}' expected");
+	expect_part(saved("{\"ksvc\":1,}"), "line 1 column 11: ");
+	expect_part(saved("{\"ksvc\" 1}"), "line 1 column 9: ':' expected");
+	expect_part(saved("{\"ksvc\":1} {\"ksvc\":1}"), "more than one saved configuration");
+	expect_part(saved("{\"ksvc\":1,\"ksvc\":1}"), "ksvc: is given twice");
+	expect_part(saved("{\"services\":[],\"services\":[],\"ksvc\":1}"), "services: is given twice");
+	expect_part(saved("{\"services\":[{\"name\":\"a\"}],\"ksvc\":2}"), "ksvc: version 2 is not known");
+	expect_part(saved("{\"ksvc\":2,\"services\":[{\"new\":\"a\"}]}"), "ksvc: version 2 is not known");
+	expect_part(saved("{1:2}"), "not a saved configuration");
+	expect_text(saved("{\"services\":[{\"name\":\"b\"}, {\"name\":\"a\"}], \"ksvc\":1}"), "a ->; b ->");
+	expect_text(saved("{\"ksvc\":1,\"services\":null}"), "");
 	expect_part(saved("{\"ksvc\":1,\"settings\":{\"cluster-cidr\":[\"10.0.0.1/8\"]}}"),
 		    "settings.cluster-cidr[0]: \"10.0.0.1/8\" is not");
 }
