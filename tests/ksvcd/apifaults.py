@@ -62,8 +62,8 @@ class Watcher:
         """texts is shared by all watchers of the event."""
         if version <= self.after:
             return
-        was = old is not None and self.selector.matches(old.obj)
-        now = new is not None and self.selector.matches(new.obj)
+        was = old is not None and self.selector.matches(old.meta)
+        now = new is not None and self.selector.matches(new.meta)
         if not was and not now:
             return
         kind = b"MODIFIED" if was and now else b"ADDED" if now else b"DELETED"
@@ -71,8 +71,7 @@ class Watcher:
             if kind != b"DELETED" or new is None:
                 texts[kind] = event_text(kind, (new or old).text)
             else:
-                meta = dict(old.obj["metadata"], resourceVersion=str(version))
-                texts[kind] = event_text(kind, dumps(dict(old.obj, metadata=meta)))
+                texts[kind] = event_text(kind, old.at(version).text)
         self.send(texts[kind])
 
     def bookmark(self, version=None, end=False):

@@ -90,7 +90,7 @@ import urllib.parse
 
 from apifaults import (REASONS, Closed, Faults, Refused, StreamFaults, Watcher, event_text,
                        status)
-from apistore import (BY_KIND, RESOURCES, Selector, Store, api_version, dumps, generated,
+from apistore import (BY_KIND, RESOURCES, Selector, Store, api_version, dumps, generate,
                       slice_of, values_of)
 
 MAX_BODY = 1 << 30
@@ -283,7 +283,7 @@ class Server(Faults):
 
     def selected(self, resource, selector):
         objects = self.store.objects[resource]
-        return [objects[key] for key in sorted(objects) if selector.matches(objects[key].obj)]
+        return [objects[key] for key in sorted(objects) if selector.matches(objects[key].meta)]
 
     def get(self, connection, resource, selector):
         found = self.selected(resource, selector)
@@ -423,9 +423,7 @@ class Control(StreamFaults):
         return {"version": self.server.store.version, "deleted": n}
 
     def do_generate(self, what):
-        for i in range(what["services"]):
-            for obj in generated(i, what.get("endpoints", 3)):
-                self.server.store.put(obj)
+        generate(self.server.store, what["services"], what.get("endpoints", 3))
         return {"version": self.server.store.version}
 
     def do_churn(self, what):
@@ -533,9 +531,7 @@ def fill(store, args):
                     store.put(obj)
     if args.generate:
         services, _, endpoints = args.generate.partition(":")
-        for i in range(int(services)):
-            for obj in generated(i, int(endpoints or 3)):
-                store.put(obj)
+        generate(store, int(services), int(endpoints or 3))
 
 
 async def run(args):

@@ -81,8 +81,7 @@ class Selector:
             else:
                 raise ValueError("field label not supported: " + key)
 
-    def matches(self, obj):
-        meta = obj["metadata"]
+    def matches(self, meta):
         if self.name is not None and meta.get("name") != self.name:
             return False
         if self.namespace is not None and meta.get("namespace") != self.namespace:
@@ -91,14 +90,33 @@ class Selector:
         return all(wanted(labels) for wanted in self.labels)
 
 
-class Entry:
-    """An object as it is now, with its JSON as lists and as watches have it."""
-    __slots__ = ("obj", "version", "text", "item")
+def members(obj):
+    """All but what each object has, as JSON without its braces."""
+    return dumps({k: v for k, v in obj.items() if k not in ("kind", "apiVersion", "metadata")})[1:-1]
 
-    def __init__(self, obj, version):
-        self.obj, self.version = obj, version
-        self.text = dumps(obj)
-        self.item = dumps({k: v for k, v in obj.items() if k not in ("kind", "apiVersion")})
+
+class Entry:
+    """An object as it is now. As JSON: a quarter of a million endpoints would need half a gigabyte otherwise."""
+    __slots__ = ("kind", "meta", "rest", "version")
+
+    def __init__(self, kind, meta, rest, version):
+        """rest: see members()."""
+        self.kind, self.version, self.rest = kind, version, rest
+        self.meta = dict(meta, resourceVersion=str(version))
+
+    @property
+    def item(self):
+        """As lists have it."""
+        return b'{"metadata":%s%s}' % (dumps(self.meta), b"," + self.rest if self.rest else b"")
+
+    @property
+    def text(self):
+        """As watches have it."""
+        head = dumps({"kind": self.kind, "apiVersion": api_version(BY_KIND[self.kind])})
+        return head[:-1] + b"," + self.item[1:]
+
+    def at(self, version):
+        return Entry(self.kind, self.meta, self.rest, version)
 
 
 class Store:
@@ -123,18 +141,18 @@ class Store:
             meta.setdefault("namespace", "default")
         return resource, (meta.get("namespace", ""), meta.get("name", ""))
 
-    def put(self, obj):
+    def put(self, obj, rest=None):
+        """rest: members(obj), if they are not in obj."""
         resource, key = self.key(obj)
-        kind = RESOURCES[resource][1]
         objects = self.objects[resource]
         old = objects.get(key)
         self.version += 1
-        meta = dict(obj["metadata"], resourceVersion=str(self.version))
-        meta.setdefault("uid", old.obj["metadata"]["uid"] if old else
+        meta = dict(obj["metadata"])
+        meta.setdefault("uid", old.meta["uid"] if old else
                         "00000000-0000-4000-8000-%012x" % self.version)
-        obj = {"kind": kind, "apiVersion": api_version(resource), "metadata": meta,
-               **{k: v for k, v in obj.items() if k not in ("kind", "apiVersion", "metadata")}}
-        entry = objects[key] = Entry(obj, self.version)
+        if rest is None:
+            rest = members(obj)
+        entry = objects[key] = Entry(obj["kind"], meta, rest, self.version)
         self.publish(resource, entry, old)
 
     def delete(self, obj):
@@ -143,9 +161,7 @@ class Store:
         if old is None:
             return False
         self.version += 1
-        gone = dict(old.obj, metadata=dict(old.obj["metadata"],
-                                           resourceVersion=str(self.version)))
-        self.publish(resource, None, Entry(gone, self.version))
+        self.publish(resource, None, old.at(self.version))
         return True
 
     def publish(self, resource, new, old):
@@ -182,13 +198,29 @@ def slice_of(name, service, endpoints, first=0):
             "ports": [{"name": "p", "port": 8080, "protocol": "TCP"}]}
 
 
-def generated(i, endpoints):
-    yield {"kind": "Service", "metadata": {"name": "s%d" % i, "namespace": "default"},
-           "spec": {"type": "ClusterIP", "sessionAffinity": "None",
-                    "clusterIP": "10.%d.%d.%d" % (240 + (i >> 16), i >> 8 & 255, i & 255),
-                    "clusterIPs": ["10.%d.%d.%d" % (240 + (i >> 16), i >> 8 & 255, i & 255)],
-                    "ipFamilies": ["IPv4"],
-                    "ports": [{"name": "p", "port": 80, "targetPort": 8080, "protocol": "TCP"}]}}
-    for part in range(0, endpoints, 100):
-        yield slice_of("s%d-%d" % (i, part // 100), "s%d" % i, min(100, endpoints - part),
-                       i * endpoints + part)
+# As large as the controller's.
+ENDPOINT = (
+    '{"addresses":["10.%d.%d.%d"],"conditions":{"ready":true,"serving":true,"terminating":false},'
+    '"nodeName":"node-%d","targetRef":{"kind":"Pod","namespace":"default","name":"s%d-7c5ddbdf54-%d",'
+    '"uid":"5f8e12d2-1b0e-4b1b-9c0e-%012d"},"zone":"zone-a"}')
+
+
+def generated_slice(service, endpoints, first):
+    return ('"addressType":"IPv4","endpoints":[%s],"ports":[{"name":"p","port":8080,"protocol":"TCP"}]' % ",".join(
+        ENDPOINT % ((n >> 16) % 200 + 1, n >> 8 & 255, n & 255, n % 1000, service, n, n)
+        for n in range(first, first + endpoints))).encode()
+
+
+def generate(store, services, endpoints):
+    """So many Services with so many endpoints each."""
+    for i in range(services):
+        name, address = "s%d" % i, "10.%d.%d.%d" % (240 + (i >> 16), i >> 8 & 255, i & 255)
+        store.put({"kind": "Service", "metadata": {"name": name, "namespace": "default"},
+                   "spec": {"type": "ClusterIP", "sessionAffinity": "None",
+                            "clusterIP": address, "clusterIPs": [address], "ipFamilies": ["IPv4"],
+                            "ports": [{"name": "p", "port": 80, "targetPort": 8080, "protocol": "TCP"}]}})
+        for part in range(0, endpoints, 100):
+            store.put({"kind": "EndpointSlice",
+                       "metadata": {"name": "%s-%d" % (name, part // 100), "namespace": "default",
+                                    "labels": {"kubernetes.io/service-name": name}}},
+                      generated_slice(i, min(100, endpoints - part), i * endpoints + part))
