@@ -98,6 +98,17 @@ journal_has() { inside journalctl -q --no-pager -u ksvcd | grep -q "$1"; }
 warnings() { inside journalctl -q --no-pager -p warning "_SYSTEMD_INVOCATION_ID=$(property InvocationID)"; }
 arguments() { inside ps -o args= -p "$(property MainPID)"; }
 of_process() { inside sed -n "s/^$1:[[:space:]]*//p" "/proc/$(property MainPID)/status"; }
+# open_ends: by which settings systemd's own judge of units still finds the service exposed.
+open_ends() {
+	inside systemd-analyze security --no-pager --json=short ksvcd | python3 -I -S -c '
+import json, sys
+print(*sorted(setting["json_field"] for setting in json.load(sys.stdin) if not setting["set"]))'
+}
+# writable PATH...: those of them that mounts let it write to, as it is root who asks.
+# shellcheck disable=SC2016 # for the shell inside
+writable() {
+	inside nsenter -t "$(property MainPID)" -m -- sh -c 'for path; do [ ! -w "$path" ] || echo "$path"; done' - "$@" | paste -sd ' '
+}
 conntrack_is() { cat "/proc/sys/net/netfilter/nf_conntrack_$1"; }
 page() { curl -s -m $((10 * KSVC_SLOW)) http://127.0.0.1:10249/metrics; }
 stop_hard() { inside kill -"$1" "$(property MainPID)"; }
@@ -121,6 +132,8 @@ check 'systemctl start, for a cluster' inside systemctl start --no-block ksvcd
 check 'it asks the API server' busywait 60 journal_has 'API .*connect'
 check_match 'which a credential names' ' --kubeconfig=/run/credentials/' "$(arguments)"
 check_eq 'and is not ready without it' activating "$(property ActiveState)"
+check_eq 'however long that takes' infinity "$(property TimeoutStartUSec)"
+check_eq 'the watchdog waits a minute' 1min "$(property WatchdogUSec)"
 check 'systemctl stop' inside systemctl stop ksvcd
 
 # --- it starts, for manifests
@@ -139,6 +152,18 @@ for set in Inh Prm Eff Bnd Amb; do
 done
 check_eq 'no new privileges' 1 "$(of_process NoNewPrivs)"
 check_eq 'its system calls are filtered' 2 "$(of_process Seccomp)"
+# /etc/ksvc, its ConfigurationDirectory, is not mounted read-only, but belongs to root.
+check_eq 'mounts let it write to what is its own, and to sysctls of the network' \
+	"/etc/ksvc /var/lib/private/ksvcd /proc/sys/net/netfilter/nf_conntrack_max /tmp" \
+	"$(writable / /etc /etc/ksvc /home /root /usr /var /var/lib /var/lib/private/ksvcd /proc/sys/kernel/panic \
+		/proc/sys/vm/swappiness /proc/sys/net/netfilter/nf_conntrack_max /sys/fs/cgroup /tmp)"
+check_eq 'systemd knows of nothing that could be closed, but what it needs and what is set by hand' \
+	"AmbientCapabilities CapabilityBoundingSet_CAP_NET_ADMIN DeviceAllow IPAddressDeny PrivateNetwork PrivateUsers ProcSubset \
+RestrictAddressFamilies_AF_INET_INET6 RestrictAddressFamilies_AF_NETLINK RestrictAddressFamilies_AF_UNIX RootDirectoryOrRootImage" \
+	"$(open_ends)"
+check_eq 'it is the last to be killed for memory' -999 "$(inside cat "/proc/$(property MainPID)/oom_score_adj")"
+check_match 'and has files for all its ports' 'Max open files +65536 +65536' "$(inside cat "/proc/$(property MainPID)/limits")"
+check_eq 'its tasks are limited' 64 "$(property TasksMax)"
 check_eq 'conntrack: the table is as large as configured' 131072 "$(conntrack_is max)"
 check_eq 'and its times' '86400 3600' "$(conntrack_is tcp_timeout_established) $(conntrack_is tcp_timeout_close_wait)"
 check 'the state is saved' busywait 60 is_saved
