@@ -7,7 +7,10 @@
  *				endpoints each; 0 deletes all
  *   control change SERVICES N	N times gives one endpoint another weight, and N
  *				times takes one away and puts it back; and N times
- *				asks for nothing, for comparison
+ *				asks for nothing, for comparison; each also in
+ *				batches, of which a system call sends many
+ *				requests and another receives their answers: what
+ *				a request costs by itself
  *
  * Prints a line of JSON; all times are in seconds.
  */
@@ -17,14 +20,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "lib/apply.h"
 #include "lib/nl.h"
+#include "lib/nl_msg.h"
 
 #define ENDPOINTS	10
+#define BATCH		64	/* requests */
+#define ANSWER		256	/* bytes; a refusal may be cut */
 
 static double in_kernel;
+static struct {
+	int fd;
+	uint16_t family;
+} last;				/* that the library sent to */
 
 static double now(void)
 {
@@ -43,6 +54,8 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf, s
 	double start = now();
 	ssize_t n = __real_mnl_socket_sendto(nl, buf, len);
 
+	last.fd = mnl_socket_get_fd(nl);
+	last.family = ((const struct nlmsghdr *)buf)->nlmsg_type;
 	in_kernel += now() - start;
 	return n;
 }
@@ -160,6 +173,85 @@ static void nothing(size_t n)
 	free(took);
 }
 
+/* Each request of the batch gets an answer of its own; returns the time for one of them. */
+static double exchange(const struct batch *b)
+{
+	static char answers[BATCH][ANSWER];
+	struct mmsghdr headers[BATCH] = {};
+	struct iovec parts[BATCH];
+	int length = b->used, n = 0, got = 0, answered = 0;
+	double start, took;
+
+	for (struct nlmsghdr *nlh = (void *)b->data; mnl_nlmsg_ok(nlh, length);
+	     nlh = mnl_nlmsg_next(nlh, &length)) {
+		nlh->nlmsg_flags |= NLM_F_ACK;
+		parts[n] = (struct iovec){ answers[n], ANSWER };
+		headers[n].msg_hdr = (struct msghdr){ .msg_iov = &parts[n], .msg_iovlen = 1 };
+		n++;
+	}
+	start = now();
+	if (send(last.fd, b->data, b->used, 0) == (ssize_t)b->used)
+		got = recvmmsg(last.fd, headers, n, MSG_DONTWAIT, NULL);
+	took = now() - start;
+	for (int i = 0; i < got; i++) {
+		const struct nlmsghdr *nlh = (void *)answers[i];
+		const struct nlmsgerr *answer = mnl_nlmsg_get_payload(nlh);
+
+		answered += nlh->nlmsg_type == NLMSG_ERROR && !answer->error;
+	}
+	if (answered != n) {
+		fprintf(stderr, "control: %d of %d requests of a batch were done\n", answered, n);
+		exit(1);
+	}
+	return took / n;
+}
+
+/* No endpoint twice, so that each request changes something. */
+static void weights(struct batch *b, const struct model *m, size_t first, uint32_t weight)
+{
+	size_t endpoints = m->n_services * ENDPOINTS;
+
+	b->used = 0;
+	for (size_t i = first; i < first + (endpoints < BATCH ? endpoints : BATCH); i++) {
+		const struct service *s = &m->services[i * 7919 % m->n_services];
+		struct endpoint ep = s->endpoints[i / m->n_services % s->n_endpoints];
+		struct op op = { .type = OP_ENDPOINT_PUT, .mode = KSVC_MODE_REPLACE, .service = s,
+				 .before = s, .endpoints = &ep, .n_endpoints = 1 };
+		uint32_t next = 0;
+
+		ep.weight = weight;
+		batch_add_op(b, &op, &next);
+	}
+}
+
+/* To the socket that the library used last. */
+static void batches(const struct model *m, size_t n)
+{
+	double *changes = xcalloc(n, sizeof(double)), *noops = xcalloc(n, sizeof(double));
+	struct batch b = { .data = xcalloc(1, BATCH_SIZE), .family = last.family };
+
+	for (size_t i = 0; i < n; i++) {
+		/* There and back. */
+		weights(&b, m, i / 2 * BATCH, 2 - i % 2);
+		changes[i] = exchange(&b);
+		b.used = 0;
+		for (size_t k = 0; k < BATCH; k++) {
+			struct nlmsghdr *nlh = mnl_nlmsg_put_header(b.data + b.used);
+
+			nlh->nlmsg_type = NLMSG_NOOP;
+			nlh->nlmsg_flags = NLM_F_REQUEST;
+			b.used += MNL_ALIGN(nlh->nlmsg_len);
+		}
+		noops[i] = exchange(&b);
+	}
+	print("in a batch", changes, n);
+	printf(", ");
+	print("nothing in a batch", noops, n);
+	free(changes);
+	free(noops);
+	free(b.data);
+}
+
 static void change(struct nl *nl, const struct model *m, size_t n)
 {
 	double *weight = xcalloc(n, sizeof(double)), *leave = xcalloc(n, sizeof(double));
@@ -182,6 +274,8 @@ static void change(struct nl *nl, const struct model *m, size_t n)
 	print("leave", leave, n);
 	printf(", ");
 	print("join", join, n);
+	printf(", ");
+	batches(m, n);
 	printf(", ");
 	nothing(n);
 	printf("}\n");
