@@ -14,12 +14,12 @@ sink, which takes them for another host's and discards them at once.
 """
 import contextlib
 import ctypes
-import ipaddress
 import os
 import pathlib
 import re
 import resource
 import signal
+import socket
 import subprocess
 import tempfile
 from collections import namedtuple
@@ -38,8 +38,19 @@ CLIENTS = {4: "192.168.1.0/24", 6: "fd00:1::/64"}
 NOBODY = {4: "198.51.100.0/24", 6: "2001:db8::/32"}
 MAC = {name: "02:00:00:00:00:%02x" % i for i, name in enumerate(("c0", "n0", "n1", "s0", "elsewhere"))}
 
-FIRST_FRONTEND = {4: ipaddress.ip_address("10.96.0.1"), 6: ipaddress.ip_address("fd00:96::1")}
-FIRST_ENDPOINT = {4: ipaddress.ip_address("10.128.0.1"), 6: ipaddress.ip_address("fd00:128::1")}
+FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def number_of(version, address):
+    return int.from_bytes(socket.inet_pton(FAMILY[version], address), "big")
+
+
+def address_of(version, number):
+    return socket.inet_ntop(FAMILY[version], number.to_bytes(4 if version == 4 else 16, "big"))
+
+
+FIRST_FRONTEND = {4: number_of(4, "10.96.0.1"), 6: number_of(6, "fd00:96::1")}
+FIRST_ENDPOINT = {4: number_of(4, "10.128.0.1"), 6: number_of(6, "fd00:128::1")}
 SERVICE_PORT, FIRST_PORT, ENDPOINT_PORT = 80, 1000, 8080
 
 Flow = namedtuple("Flow", "source source_port to to_port answers answers_port answer_to")
@@ -109,12 +120,12 @@ def limited(seconds):
 
 def frontend(version, i):
     if version == 6:
-        return str(FIRST_FRONTEND[6] + i // PORTS), FIRST_PORT + i % PORTS
-    return str(FIRST_FRONTEND[4] + i), SERVICE_PORT
+        return address_of(6, FIRST_FRONTEND[6] + i // PORTS), FIRST_PORT + i % PORTS
+    return address_of(4, FIRST_FRONTEND[4] + i), SERVICE_PORT
 
 
 def endpoint(version, i):
-    return str(FIRST_ENDPOINT[version] + i), ENDPOINT_PORT
+    return address_of(version, FIRST_ENDPOINT[version] + i), ENDPOINT_PORT
 
 
 def endpoints(version, service):
@@ -127,12 +138,12 @@ def joined(address, port):
 
 def service_at(version, address, port):
     """The inverse of frontend()."""
-    i = int(ipaddress.ip_address(address)) - int(FIRST_FRONTEND[version])
+    i = number_of(version, address) - FIRST_FRONTEND[version]
     return i * PORTS + port - FIRST_PORT if version == 6 else i
 
 
 def endpoint_at(version, address):
-    return int(ipaddress.ip_address(address)) - int(FIRST_ENDPOINT[version])
+    return number_of(version, address) - FIRST_ENDPOINT[version]
 
 
 def parts(services, flows):

@@ -3,6 +3,7 @@
 on a node with one address for node ports, which tells pods by the cluster's CIDR.
 """
 import base64
+import functools
 import hashlib
 
 import network
@@ -11,6 +12,7 @@ from method import Method
 MARK = 0x4000
 
 
+@functools.lru_cache(maxsize=128)	# those of a service are asked for several times
 def digest(text, length):
     return base64.b32encode(hashlib.sha256(text.encode()).digest())[:length].decode()
 
