@@ -124,7 +124,7 @@ class Ipvs(Peer):
         while len(inside("head", "-n", "2", "/proc/net/ip_vs_conn").splitlines()) > 1:
             if time.monotonic() > deadline:
                 raise network.Broken("IPVS's entries do not expire")
-            time.sleep(0.5)
+            time.sleep(self.lifetime / 20)
 
 
 class IpvsRr(Ipvs):
