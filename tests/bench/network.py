@@ -253,12 +253,15 @@ class Node:
 
     def _generate(self, packets, settings):
         """Returns how many microseconds pktgen took. It waits for 125 ms whenever it starts or loses a device."""
+        words = [("c0", setting) for setting in settings] + [("pgctrl", "start")]
         if not self.generator:
-            (PKTGEN / "kpktgend_0").write_text("add_device c0\n")
-            self.generator = True
-        for setting in settings:
-            (PKTGEN / "c0").write_text(setting + "\n")
-        (PKTGEN / "pgctrl").write_text("start\n")
+            words.insert(0, ("kpktgend_0", "add_device c0"))
+        for file, word in words:
+            try:
+                (PKTGEN / file).write_text(word + "\n")
+            except OSError as error:
+                raise Broken(f"pktgen: {word}: {error}") from None
+        self.generator = True
         report = (PKTGEN / "c0").read_text()
         result = re.search(r"Result: OK: (\d+)\(.*\) usec, (\d+) \(", report)
         if not result or int(result[2]) != packets:
