@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# ksvcd's memory: at most 1 KB for each endpoint, all it has counted, with 50 for each of 2,000 Services (1,000 on other
-# kernels than 6.12), whose slices are as large as the controller's. With 5,000, which take too long where processors are
-# emulated, it is less for each: `tests/bench/events --uml --endpoints 50 1 5000`.
+# ksvcd's memory: at most 1 KB for each endpoint, all it has counted, with 50 for each of 1,000 Services, whose slices are
+# as large as the controller's. With 5,000, which take too long where processors are emulated, it is less for each:
+# `tests/bench/events --uml --endpoints 50 1 5000`.
 #
 #   node (ksvc, ksvcd) ------------- srv (API server)
 #             10.2.0.1   10.2.0.2:6443
@@ -18,8 +18,7 @@
 # shellcheck source=tests/helpers/ksvcd.sh
 . "$(dirname "$0")/helpers/ksvcd.sh"
 
-services=2000 endpoints=50
-[ "${KSVC_KERNEL-}" = 6.12 ] || services=1000
+services=1000 endpoints=50
 
 # in_force SERVICES: with as many slices; the kernel is compared with them after each list.
 in_force() { logged "\"In force\",\"services\":$1,\"slices\":$1,"; }
