@@ -3,8 +3,8 @@
 #
 # External traffic with real connections: hairpins by each kind of address,
 # clients that share a source port, node ports that masquerading leaves alone,
-# fragments, a full conntrack table, and invalid packets that are forwarded
-# (F14).
+# fragments, a full conntrack table, packets to loopback addresses (F13), and
+# invalid packets that are forwarded (F14).
 #
 #   pod ------------- node (ksvc) ------------- srv
 #          p0                          s0
@@ -68,7 +68,17 @@ for i in 4 6; do
 		on "$node" sysctl -qw net.ipv4.conf.all.route_localnet=1
 		check_eq 'IPv4: with localhost-nodeports, at that too (M7)' '10.2.0.2:8080 10.2.0.1' \
 			"$(client "$node" 127.0.0.1:30081/tcp | awk '{ sub(/:.*/, "", $3); print $2, $3 }')"
+		# Its price, route_localnet, opens the node's loopback addresses to others; ksvc closes them again.
+		serve "$node" 127.0.0.1:9000/tcp
+		ip -n "$pod" addr del 127.0.0.1/8 dev lo
+		ip -n "$pod" route add 127.0.0.1/32 via 10.1.0.1
+		on "$pod" sysctl -qw net.ipv4.conf.all.route_localnet=1
+		check_eq 'IPv4: packets from elsewhere to a loopback address are dropped (F13)' \
+			'127.0.0.1:9000/tcp timeout' "$(client "$pod" -s 10.1.0.2 -t 2 127.0.0.1:9000/tcp)"
+		check 'IPv4: and counted' [ "$(reason localhost)" -gt 0 ]
 		ctl set localhost-nodeports off
+		check_eq 'IPv4: without localhost-nodeports they are left alone' 127.0.0.1:9000 \
+			"$(client "$pod" -s 10.1.0.2 127.0.0.1:9000/tcp | cut -d ' ' -f 2)"
 	fi
 	[ $i = 4 ] && other=10.1.0.20 || other=fd01::20
 	address "$pod" e0 "$other/24"
