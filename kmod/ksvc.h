@@ -444,6 +444,8 @@ unsigned int ksvc_echo(struct nf_conn *ct, struct sk_buff *skb,
 void ksvc_sweep(struct ksvc_net *kn);
 void ksvc_sweep_init(struct ksvc_net *kn);
 void ksvc_sweep_exit(struct ksvc_net *kn);
+int ksvc_sweeps_alloc(void);
+void ksvc_sweeps_free(void);
 
 /* service.c */
 struct ksvc_ident *ksvc_ident_alloc(const char *name, u32 len);

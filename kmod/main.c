@@ -108,9 +108,12 @@ static int __init ksvc_init(void)
 	err = nf_nat_masquerade_inet_register_notifiers();
 	if (err)
 		return err;
-	err = register_pernet_subsys(&ksvc_net_ops);
+	err = ksvc_sweeps_alloc();
 	if (err)
 		goto unregister_notifiers;
+	err = register_pernet_subsys(&ksvc_net_ops);
+	if (err)
+		goto free_sweeps;
 	err = ksvc_load_init();
 	if (err)
 		goto unregister_pernet;
@@ -123,6 +126,8 @@ exit_load:
 	ksvc_load_exit();
 unregister_pernet:
 	unregister_pernet_subsys(&ksvc_net_ops);
+free_sweeps:
+	ksvc_sweeps_free();
 unregister_notifiers:
 	nf_nat_masquerade_inet_unregister_notifiers();
 	return err;
@@ -133,6 +138,7 @@ static void __exit ksvc_exit(void)
 	ksvc_nl_exit();
 	ksvc_load_exit();
 	unregister_pernet_subsys(&ksvc_net_ops);
+	ksvc_sweeps_free();
 	nf_nat_masquerade_inet_unregister_notifiers();
 	/* versions and settings that were replaced */
 	rcu_barrier();

@@ -6,6 +6,7 @@
  */
 #include "ksvc.h"
 
+#include <linux/workqueue.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 
@@ -14,6 +15,9 @@
  */
 #define SCTP_TIMEOUT	(210 * HZ)
 #define SCTP_AGAIN	(60 * HZ)
+
+/* Unbound, as a pass over a large table would keep other work off its CPU. */
+static struct workqueue_struct *sweeps;
 
 struct pass {
 	struct ksvc_net *kn;
@@ -144,7 +148,7 @@ static void sweep(struct work_struct *work)
 	WRITE_ONCE(kn->swept.time, kn->swept.time + ktime_get_ns() - start);
 	WRITE_ONCE(kn->swept.passes, kn->swept.passes + 1);
 	if (pass.again)
-		schedule_delayed_work(&kn->sweep, SCTP_AGAIN);
+		queue_delayed_work(sweeps, &kn->sweep, SCTP_AGAIN);
 }
 
 /* One pass in the background, soon, whatever is in force by then. Calls before
@@ -152,7 +156,7 @@ static void sweep(struct work_struct *work)
  */
 void ksvc_sweep(struct ksvc_net *kn)
 {
-	mod_delayed_work(system_wq, &kn->sweep, 0);
+	mod_delayed_work(sweeps, &kn->sweep, 0);
 }
 
 void ksvc_sweep_init(struct ksvc_net *kn)
@@ -163,4 +167,16 @@ void ksvc_sweep_init(struct ksvc_net *kn)
 void ksvc_sweep_exit(struct ksvc_net *kn)
 {
 	cancel_delayed_work_sync(&kn->sweep);
+}
+
+/* For all namespaces. */
+int __init ksvc_sweeps_alloc(void)
+{
+	sweeps = alloc_workqueue("ksvc", WQ_UNBOUND, 0);
+	return sweeps ? 0 : -ENOMEM;
+}
+
+void ksvc_sweeps_free(void)
+{
+	destroy_workqueue(sweeps);
 }
