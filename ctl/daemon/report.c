@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "daemon.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
@@ -107,6 +108,8 @@ static void synced(void *data, uint64_t microseconds, bool full)
 		 F_INT("slices", d->engine.objects.slices.n),
 		 F_INT("microseconds", microseconds), F_INT("drift", d->engine.counts.drift));
 	say_ready(d);
+	/* What the lists needed meanwhile lies between what stays. */
+	malloc_trim(0);
 }
 
 static void failed(void *data, const char *why)
