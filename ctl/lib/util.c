@@ -197,11 +197,13 @@ int parse_uint(const char *s, unsigned long max, unsigned long *value)
 	return 0;
 }
 
-static int open_input(const char *path, struct err *e)
+/* *size is what there seems to be to read. */
+static int open_input(const char *path, size_t *size, struct err *e)
 {
 	struct stat st;
 	int fd;
 
+	*size = 0;
 	if (!strcmp(path, "-"))
 		return STDIN_FILENO;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -216,19 +218,24 @@ static int open_input(const char *path, struct err *e)
 		close(fd);
 		return err_set(e, "%s: is a directory", path);
 	}
+	*size = st.st_size;
 	return fd;
 }
 
+#define MIN_SIZE	65536
+
 char *read_file(const char *path, size_t max, size_t *len, struct err *e)
 {
-	size_t size = 65536, n = 0;
+	size_t size, n = 0;
 	char *buf;
 	ssize_t r;
 	int fd;
 
-	fd = open_input(path, e);
+	fd = open_input(path, &size, e);
 	if (fd < 0)
 		return NULL;
+	/* Room for one byte too many, and for the zero. */
+	size = (size < MIN_SIZE ? MIN_SIZE : size > max ? max : size) + 2;
 	buf = xrealloc(NULL, size, 1);
 	while ((r = read(fd, buf + n, size - 1 - n)) != 0) {
 		if (r < 0 && errno == EINTR)
