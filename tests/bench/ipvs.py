@@ -64,7 +64,7 @@ class Ipvs(Peer):
     the leaps of the clock.
     """
     scheduler = None
-    lifetime = None
+    lifetime = 0	# as the kernel has it
 
     def set_up(self, inside):
         self.set_up_ipvs(inside)
