@@ -25,6 +25,7 @@
 
 #define BACKLOG 65535
 #define EVENTS 64
+#define FIRST_PORT 2000
 
 static int64_t now(void)
 {
@@ -117,12 +118,10 @@ static struct in_addr address(const char *text)
  */
 static uint64_t connect_once(const struct sockaddr_in *from, const struct sockaddr_in *to)
 {
-	const int on = 1;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	uint64_t begin, end;
 
-	if (fd < 0 || setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
-	    bind(fd, (const struct sockaddr *)from, sizeof(*from)))
+	if (fd < 0 || bind(fd, (const struct sockaddr *)from, sizeof(*from)))
 		err(1, "no socket");
 	begin = __rdtsc();
 	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)))
@@ -151,7 +150,7 @@ static void open_all(char **argument)
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	uint32_t first = ntohl(address(argument[1]).s_addr);
 	unsigned long services = number(argument[2], 1 << 24);
-	unsigned long connections = number(argument[4], 1 << 24);
+	unsigned long connections = number(argument[4], UINT16_MAX - FIRST_PORT);
 	uint64_t *ticks = calloc(connections, sizeof(*ticks));
 	uint64_t begin_ticks, all_ticks;
 	int64_t begin, ns;
@@ -163,6 +162,8 @@ static void open_all(char **argument)
 	begin_ticks = __rdtsc();
 	for (unsigned long i = 0; i < connections; i++) {
 		to.sin_addr.s_addr = htonl(first + nth(i, services, connections));
+		/* The kernel would choose one again whose connection it had to reset. */
+		from.sin_port = htons(FIRST_PORT + i);
 		ticks[i] = connect_once(&from, &to);
 	}
 	all_ticks = __rdtsc() - begin_ticks;
