@@ -6,7 +6,8 @@
 
 #include "input.h"
 #include "jread.h"
-#include "jwalk.h"
+
+#define READ_WINDOW	65536
 
 static json_t *text(const char *s)
 {
@@ -16,33 +17,46 @@ static json_t *text(const char *s)
 	return v ? v : json_string_nocheck("?");
 }
 
-static json_t *json_of_frontend(const struct frontend *f)
+static json_t *json_of_frontend(const struct frontend *f, bool all)
 {
-	json_t *o = json_object();
 	char buf[ENDPOINT_STRLEN];
+	json_t *o;
 
-	json_object_set_new(o, "address", json_string(frontend_format(f, buf)));
+	frontend_format(f, buf);
+	if (!all && f->class == KSVC_CLASS_CLUSTER_IP)
+		return json_string(buf);
+	o = json_object();
+	json_object_set_new(o, "address", json_string(buf));
 	json_object_set_new(o, "class", json_string(class_name(f->class)));
 	return o;
 }
 
-static json_t *json_of_endpoint(const struct endpoint *ep, bool counters)
+static json_t *json_of_sets(uint32_t flags)
 {
-	json_t *o = json_object(), *sets = json_array();
+	json_t *sets = json_array();
+
+	if (flags & KSVC_ENDPOINT_FLAGS_CLUSTER)
+		json_array_append_new(sets, json_string("cluster"));
+	if (flags & KSVC_ENDPOINT_FLAGS_LOCAL)
+		json_array_append_new(sets, json_string("local"));
+	return sets;
+}
+
+static json_t *json_of_endpoint(const struct endpoint *ep, bool all)
+{
+	json_t *o = json_object();
 	char buf[ENDPOINT_STRLEN];
 
 	json_object_set_new(o, "address", json_string(endpoint_format(ep, buf)));
-	json_object_set_new(o, "weight", json_integer(ep->weight));
-	if (ep->flags & KSVC_ENDPOINT_FLAGS_CLUSTER)
-		json_array_append_new(sets, json_string("cluster"));
-	if (ep->flags & KSVC_ENDPOINT_FLAGS_LOCAL)
-		json_array_append_new(sets, json_string("local"));
-	json_object_set_new(o, "sets", sets);
+	if (all || ep->weight != 1)
+		json_object_set_new(o, "weight", json_integer(ep->weight));
+	if (all || (ep->flags & ENDPOINT_BOTH) != ENDPOINT_BOTH)
+		json_object_set_new(o, "sets", json_of_sets(ep->flags));
 	if (ep->flags & KSVC_ENDPOINT_FLAGS_DRAINING)
 		json_object_set_new(o, "draining", json_true());
 	if (ep->flags & KSVC_ENDPOINT_FLAGS_NOT_SERVING)
 		json_object_set_new(o, "serving", json_false());
-	if (counters) {
+	if (all) {
 		json_object_set_new(o, "connections", json_integer(ep->connections));
 		json_object_set_new(o, "active", json_integer(ep->active));
 	}
@@ -68,20 +82,22 @@ static json_t *json_of_option(const struct service *s, enum service_option o)
 				     json_integer(option_get(s, o));
 }
 
-json_t *json_of_service(const struct service *s, bool counters)
+json_t *json_of_service(const struct service *s, bool all)
 {
 	json_t *o = json_object(), *frontends = json_array(), *endpoints = json_array();
 
 	for (uint32_t i = 0; i < s->n_frontends; i++)
-		json_array_append_new(frontends, json_of_frontend(&s->frontends[i]));
+		json_array_append_new(frontends, json_of_frontend(&s->frontends[i], all));
 	for (uint32_t i = 0; i < s->n_endpoints; i++)
-		json_array_append_new(endpoints, json_of_endpoint(&s->endpoints[i], counters));
+		json_array_append_new(endpoints, json_of_endpoint(&s->endpoints[i], all));
 	json_object_set_new(o, "name", text(s->name));
-	if (counters)
+	if (all)
 		json_object_set_new(o, "connections", json_integer(s->connections));
 	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
-		json_object_set_new(o, option_name(i), json_of_option(s, i));
-	json_object_set_new(o, "source-ranges", json_of_prefixes(&s->ranges));
+		if (all || option_get(s, i))
+			json_object_set_new(o, option_name(i), json_of_option(s, i));
+	if (all || s->ranges.n)
+		json_object_set_new(o, "source-ranges", json_of_prefixes(&s->ranges));
 	json_object_set_new(o, "frontends", frontends);
 	json_object_set_new(o, "endpoints", endpoints);
 	return o;
@@ -126,11 +142,11 @@ json_t *json_of_settings(const struct settings *s)
 }
 
 /* By hand around the services: a million endpoints as values need a gigabyte. */
-void json_write_services(FILE *f, const struct model *m, bool counters)
+void json_write_services(FILE *f, const struct model *m, bool all)
 {
 	fputs("\"services\": [", f);
 	for (size_t i = 0; i < m->n_services; i++) {
-		json_t *v = json_of_service(&m->services[i], counters);
+		json_t *v = json_of_service(&m->services[i], all);
 
 		fputs(i ? ",\n" : "\n", f);
 		json_dumpf(v, f, JSON_PRESERVE_ORDER);
@@ -139,12 +155,12 @@ void json_write_services(FILE *f, const struct model *m, bool counters)
 	fputs("\n]", f);
 }
 
-int json_write_model(FILE *f, const struct model *m, bool counters)
+int json_write_model(FILE *f, const struct model *m, bool all)
 {
 	json_t *v;
 
 	fprintf(f, "{\n\"ksvc\": %d,\n", SAVE_VERSION);
-	if (counters)
+	if (all)
 		fprintf(f, "\"generation\": %llu,\n", (unsigned long long)m->generation);
 	if (m->settings.has) {
 		v = json_of_settings(&m->settings);
@@ -153,7 +169,7 @@ int json_write_model(FILE *f, const struct model *m, bool counters)
 		fputs(",\n", f);
 		json_decref(v);
 	}
-	json_write_services(f, m, counters);
+	json_write_services(f, m, all);
 	fputs("\n}\n", f);
 	return fflush(f) || ferror(f) ? -1 : 0;
 }
@@ -336,6 +352,7 @@ static int read_service(struct jread *r, json_t *o, struct model *m)
 	if (read_prefixes(r, o, "source-ranges", &s->ranges) || read_frontends(r, o, s) ||
 	    jread_get(r, o, "endpoints", JSON_ARRAY, &array))
 		return -1;
+	service_reserve_endpoints(s, json_array_size(array));
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		jread_push(r, "endpoints", i);
 		if (jread_element(r, array, i, JSON_OBJECT, &v) || read_endpoint(r, v, s))
@@ -494,37 +511,45 @@ static int read_head(struct jread *r, json_t *head, struct model *m)
 	return read_settings(r, settings, &m->settings);
 }
 
-int json_read_saved(const char *text, size_t len, struct model *m, struct err *e)
+int json_read_walk(struct jwalk *w, struct model *m)
 {
-	struct jwalk w = { .text = text, .len = len, .e = e };
-	struct jread r = { .e = e };
+	struct jread r = { .e = w->e };
 	json_t *head;
 	int err;
 
-	if (jwalk_at_end(&w))
-		return err_set(e, "is empty");
+	if (jwalk_at_end(w))
+		return err_set(w->e, "is empty");
 	head = json_object();
-	err = walk_members(&r, &w, head, m);
+	err = walk_members(&r, w, head, m);
 	if (!err)
 		err = read_head(&r, head, m);
 	json_decref(head);
 	if (err)
 		return err;
 	model_sort(m);
-	return check_names(m, e);
+	return check_names(m, w->e);
+}
+
+int json_read_saved(const char *text, size_t len, struct model *m, struct err *e)
+{
+	struct jwalk w = { .text = text, .len = len, .e = e };
+
+	return json_read_walk(&w, m);
 }
 
 int json_read_file(const char *path, struct model *m, struct err *e)
 {
-	size_t len;
-	char *text = read_file(path, INPUT_MAX_SIZE, &len, e);
+	struct jwalk_file file;
+	struct jwalk w;
 	int err;
 
-	if (!text)
+	if (jwalk_open(&w, &file, path, READ_WINDOW, e))
 		return -1;
-	err = json_read_saved(text, len, m, e);
-	if (err)
+	err = json_read_walk(&w, m);
+	if (file.failed)
+		err = err_set(e, "%s", file.e.text);
+	else if (err)
 		err_prefix(e, "%s: ", strcmp(path, "-") ? path : "standard input");
-	free(text);
+	jwalk_close(&file);
 	return err;
 }

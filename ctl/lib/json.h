@@ -4,23 +4,25 @@
 
 #include <jansson.h>
 
+#include "jwalk.h"
 #include "model.h"
 
 /* The format of save and restore. */
 #define SAVE_VERSION	1
 
-/* New references; counters: with the numbers of connections. */
-json_t *json_of_service(const struct service *s, bool counters);
+/* New references; all: with the numbers of connections, and what is so unless it is said. */
+json_t *json_of_service(const struct service *s, bool all);
 json_t *json_of_settings(const struct settings *s);
 
 /* Writes {"generation", "settings", "services"}, one service at a time. */
-int json_write_model(FILE *f, const struct model *m, bool counters);
+int json_write_model(FILE *f, const struct model *m, bool all);
 
 /* Only the member "services" of an object that the caller writes. */
-void json_write_services(FILE *f, const struct model *m, bool counters);
+void json_write_services(FILE *f, const struct model *m, bool all);
 
 /* Reads what was saved; checks all of it. Path may be "-"; errors name the file. */
 int json_read_saved(const char *text, size_t len, struct model *m, struct err *e);
+int json_read_walk(struct jwalk *w, struct model *m);
 int json_read_file(const char *path, struct model *m, struct err *e);
 
 #endif

@@ -1,9 +1,78 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "jwalk.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "input.h"
+
+int jwalk_open(struct jwalk *w, struct jwalk_file *file, const char *path, size_t window,
+	       struct err *e)
+{
+	size_t size;
+
+	*file = (struct jwalk_file){ .path = path, .size = window };
+	*w = (struct jwalk){ .file = file, .e = e };
+	file->fd = open_input(path, &size, e);
+	if (file->fd < 0)
+		return -1;
+	file->buf = xrealloc(NULL, window, 1);
+	w->text = file->buf;
+	return 0;
+}
+
+void jwalk_close(struct jwalk_file *file)
+{
+	if (file->fd != STDIN_FILENO)
+		close(file->fd);
+	free(file->buf);
+}
+
+/* What is behind us leaves the buffer; it still counts in places of errors. */
+static void drop_walked(struct jwalk *w)
+{
+	struct jwalk_file *f = w->file;
+
+	for (size_t i = 0; i < w->at; i++) {
+		f->column++;
+		if (f->buf[i] == '\n') {
+			f->line++;
+			f->column = 0;
+		}
+	}
+	w->len -= w->at;
+	memmove(f->buf, f->buf + w->at, w->len);
+	w->at = 0;
+}
+
+/* Fills the buffer, which grows if nothing in it is behind us; false if there is no more. */
+static bool read_on(struct jwalk *w)
+{
+	struct jwalk_file *f = w->file;
+	ssize_t n;
+
+	if (!f || f->ended)
+		return false;
+	drop_walked(w);
+	if (w->len == f->size) {
+		f->size *= 2;
+		f->buf = xrealloc(f->buf, f->size, 1);
+		w->text = f->buf;
+	}
+	do {
+		n = read_part(f->fd, f->buf + w->len, f->size - w->len, f->path, &f->e);
+		if (n > 0) {
+			w->len += n;
+			f->total += n;
+		}
+		if (f->total > INPUT_MAX_SIZE)
+			n = err_set(&f->e, "%s: larger than %zu MB", f->path, INPUT_MAX_SIZE >> 20);
+	} while (n > 0 && w->len < f->size);
+	f->failed = n < 0;
+	f->ended = n <= 0;
+	return !f->failed;
+}
 
 /* jansson's parser recurses on its own; ours must not be led deeper. */
 static int check_depth(const json_t *v, int depth)
@@ -25,8 +94,10 @@ static int check_depth(const json_t *v, int depth)
 
 char jwalk_peek(struct jwalk *w)
 {
-	while (w->at < w->len && w->text[w->at] && strchr(" \t\r\n", w->text[w->at]))
-		w->at++;
+	do {
+		while (w->at < w->len && w->text[w->at] && strchr(" \t\r\n", w->text[w->at]))
+			w->at++;
+	} while (w->at == w->len && read_on(w));
 	return w->at < w->len ? w->text[w->at] : '\0';
 }
 
@@ -49,12 +120,17 @@ static int fail_at(const struct jwalk *w, int line, int column, const char *text
 {
 	size_t begin = w->at;
 
-	if (line == 1)
+	if (line == 1) {
 		while (begin && w->text[begin - 1] != '\n')
 			begin--;
-	column += w->at - begin;
+		column += w->at - begin;
+		if (!begin && w->file)
+			column += w->file->column;
+	}
 	for (size_t i = 0; i < w->at; i++)
 		line += w->text[i] == '\n';
+	if (w->file)
+		line += w->file->line;
 	return err_set(w->e, "line %d column %d: %s", line, column, text);
 }
 
@@ -72,7 +148,13 @@ json_t *jwalk_value(struct jwalk *w)
 	json_error_t error;
 	json_t *v;
 
-	v = json_loadb(w->text + w->at, w->len - w->at, flags, &error);
+	/* What ends with the buffer may go on behind it, as what fails there may not. */
+	while (true) {
+		v = json_loadb(w->text + w->at, w->len - w->at, flags, &error);
+		if ((v && w->at + error.position < w->len) || !read_on(w))
+			break;
+		json_decref(v);
+	}
 	if (!v) {
 		fail_at(w, error.line, error.column, error.text);
 		return NULL;

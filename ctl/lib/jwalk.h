@@ -7,17 +7,40 @@
 #include "util.h"
 
 /*
+ * A file that is read as the walk gets on: no more of it is kept than a window,
+ * or the longest value in it.
+ */
+struct jwalk_file {
+	const char *path;	/* borrowed */
+	int fd;
+	char *buf;
+	size_t size;		/* of buf */
+	size_t total;		/* bytes read */
+	int line;		/* how many lines, and bytes of a line, were before buf */
+	int column;
+	bool ended;
+	bool failed;		/* and e says why; what the walk says does not count then */
+	struct err e;
+};
+
+/*
  * JSON text taken apart a value at a time, so that a long list is never in
  * memory as a tree: jansson's takes some ten times as much as the text.
  * Everything that fails says at which line and column.
  */
 struct jwalk {
-	const char *text;	/* borrowed */
+	const char *text;	/* borrowed; of a file, what is in buf */
 	size_t len;
 	size_t at;
 	int depth;		/* of what the values are in */
 	struct err *e;
+	struct jwalk_file *file; /* NULL: text is all there is */
 };
+
+/* The walk begins where path does, "-" is stdin. Nothing is to be closed on error. */
+int jwalk_open(struct jwalk *w, struct jwalk_file *file, const char *path, size_t window,
+	       struct err *e);
+void jwalk_close(struct jwalk_file *file);
 
 bool jwalk_at_end(struct jwalk *w);
 /* The next character that is not blank, 0 at the end. */

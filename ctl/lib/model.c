@@ -82,9 +82,18 @@ void service_add_frontend(struct service *s, const struct frontend *f)
 	s->frontends[s->n_frontends++] = *f;
 }
 
+void service_reserve_endpoints(struct service *s, size_t n)
+{
+	if (n <= s->endpoints_room - s->n_endpoints)
+		return;
+	s->endpoints_room = s->n_endpoints + n;
+	s->endpoints = xrealloc(s->endpoints, s->endpoints_room, sizeof(*s->endpoints));
+}
+
 void service_add_endpoint(struct service *s, const struct endpoint *ep)
 {
-	xgrow(&s->endpoints, s->n_endpoints, sizeof(*ep));
+	if (s->n_endpoints == s->endpoints_room)
+		service_reserve_endpoints(s, s->n_endpoints ? s->n_endpoints : 1);
 	s->endpoints[s->n_endpoints++] = *ep;
 }
 
@@ -93,6 +102,7 @@ void service_copy(struct service *to, const struct service *from)
 {
 	for (uint32_t i = 0; i < from->n_frontends; i++)
 		service_add_frontend(to, &from->frontends[i]);
+	service_reserve_endpoints(to, from->n_endpoints);
 	for (uint32_t i = 0; i < from->n_endpoints; i++)
 		service_add_endpoint(to, &from->endpoints[i]);
 	prefix_list_copy(&to->ranges, &from->ranges);

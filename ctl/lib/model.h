@@ -15,7 +15,7 @@
 /*
  * The one description of services and settings that parsers, printers and
  * netlink fill and read. A model owns all that it points to; services own
- * their name and arrays. Arrays grow by xgrow().
+ * their name and arrays. Arrays grow by xgrow(), but endpoints.
  */
 struct frontend {
 	struct addr addr;		/* of a node port 0.0.0.0 or :: */
@@ -51,6 +51,7 @@ struct service {
 	struct endpoint *endpoints;
 	uint32_t n_frontends;
 	uint32_t n_endpoints;
+	uint32_t endpoints_room;	/* of how many there is memory */
 	struct prefix_list ranges;	/* sources that load balancer IPs are open to */
 	uint32_t flags;			/* KSVC_SERVICE_FLAGS_* */
 	uint32_t affinity;		/* seconds */
@@ -103,6 +104,8 @@ void service_init(struct service *s, const char *name);
 void service_free(struct service *s);
 void service_copy(struct service *to, const struct service *from);
 void service_add_frontend(struct service *s, const struct frontend *f);
+/* Makes room for so many more, and no memory is lost if it is exact. */
+void service_reserve_endpoints(struct service *s, size_t n);
 void service_add_endpoint(struct service *s, const struct endpoint *ep);
 struct endpoint *service_find_endpoint(struct service *s,
 				       const struct endpoint *key);

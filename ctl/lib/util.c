@@ -197,8 +197,7 @@ int parse_uint(const char *s, unsigned long max, unsigned long *value)
 	return 0;
 }
 
-/* *size is what there seems to be to read. */
-static int open_input(const char *path, size_t *size, struct err *e)
+int open_input(const char *path, size_t *size, struct err *e)
 {
 	struct stat st;
 	int fd;
@@ -222,6 +221,18 @@ static int open_input(const char *path, size_t *size, struct err *e)
 	return fd;
 }
 
+ssize_t read_part(int fd, void *buf, size_t size, const char *path, struct err *e)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		err_set(e, "%s: %s", path, strerror(errno));
+	return n;
+}
+
 #define MIN_SIZE	65536
 
 char *read_file(const char *path, size_t max, size_t *len, struct err *e)
@@ -237,13 +248,7 @@ char *read_file(const char *path, size_t max, size_t *len, struct err *e)
 	/* Room for one byte too many, and for the zero. */
 	size = (size < MIN_SIZE ? MIN_SIZE : size > max ? max : size) + 2;
 	buf = xrealloc(NULL, size, 1);
-	while ((r = read(fd, buf + n, size - 1 - n)) != 0) {
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0) {
-			err_set(e, "%s: %s", path, strerror(errno));
-			break;
-		}
+	while ((r = read_part(fd, buf + n, size - 1 - n, path, e)) > 0) {
 		n += r;
 		if (n > max) {
 			err_set(e, "%s: larger than %zu MB", path, max >> 20);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define __printf(f, v)		__attribute__((format(printf, f, v)))
@@ -29,6 +30,11 @@ bool utf8_valid(const char *s, size_t len);
 void print_text(FILE *f, const char *s);
 size_t text_width(const char *s);
 int parse_uint(const char *s, unsigned long max, unsigned long *value);
+
+/* A file or, for "-", stdin; *size is what there seems to be to read. */
+int open_input(const char *path, size_t *size, struct err *e);
+/* As read(), which it is after interruptions. */
+ssize_t read_part(int fd, void *buf, size_t size, const char *path, struct err *e);
 
 /* The whole of a file, pipe or, for "-", stdin; NUL-terminated, caller frees. */
 char *read_file(const char *path, size_t max, size_t *len, struct err *e);

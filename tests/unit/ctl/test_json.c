@@ -4,20 +4,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "lib/json.h"
 
-/* What restore makes of a file. */
+static char *outcome(int err, struct model *m, const struct err *e)
+{
+	char *s = err ? text("error: %s", e->text) : model_text(m);
+
+	model_free(m);
+	return s;
+}
+
+/* As a file of which no more than a window is in memory. */
+static char *saved_in_windows(const char *input, size_t window)
+{
+	int fd = memfd_create("saved", 0), err;
+	struct jwalk_file file;
+	struct model m = {};
+	struct jwalk w;
+	struct err e;
+	char path[32];
+
+	expect(write(fd, input, strlen(input)) == (ssize_t)strlen(input));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	expect(!jwalk_open(&w, &file, path, window, &e));
+	err = json_read_walk(&w, &m);
+	expect(!file.failed);
+	jwalk_close(&file);
+	close(fd);
+	return outcome(err, &m, &e);
+}
+
+/* What restore makes of a file, whichever way it is read. */
 static char *saved(const char *input)
 {
+	static const size_t windows[] = { 1, 2, 5, 16, 100, 65536 };
 	struct model m = {};
 	struct err e;
 	char *s;
+	int err;
 
-	if (json_read_saved(input, strlen(input), &m, &e))
-		s = text("error: %s", e.text);
-	else
-		s = model_text(&m);
-	model_free(&m);
+	err = json_read_saved(input, strlen(input), &m, &e);
+	s = outcome(err, &m, &e);
+	for (size_t i = 0; i < ARRAY_SIZE(windows); i++)
+		expect_text(saved_in_windows(input, windows[i]), s);
 	return s;
 }
 
@@ -85,6 +117,49 @@ static void old_files(void)
 			  "{\"address\":\"1.2.3.4:6/tcp\"},{\"address\":\"0.0.0.0:7/udp\",\"class\":\"node-port\"}],"
 			  "\"endpoints\":[]}]}"),
 		    "a 0.0.0.0:7/udp=node-port 1.2.3.4:5/tcp 1.2.3.4:6/tcp ->");
+}
+
+/* Nothing that a reader takes for granted; files of 100,000 services are read in a second by that. */
+static void shortest(void)
+{
+	struct model m;
+
+	model_of(&m, "a affinity=5 10.0.0.1:1/tcp 10.0.0.1:2/tcp=external-ip -> 10.1.0.1:1 10.1.0.2:1@2/local");
+	expect_text(written(&m), "{\n\"ksvc\": 1,\n\"services\": [\n"
+		    "{\"name\": \"a\", \"affinity\": 5, \"frontends\": [\"10.0.0.1:1/tcp\", "
+		    "{\"address\": \"10.0.0.1:2/tcp\", \"class\": \"external-ip\"}], "
+		    "\"endpoints\": [{\"address\": \"10.1.0.1:1\"}, "
+		    "{\"address\": \"10.1.0.2:1\", \"weight\": 2, \"sets\": [\"local\"]}]}\n]\n}\n");
+	model_free(&m);
+}
+
+static void unreadable(void)
+{
+	struct model m = {};
+	struct err e;
+
+	expect(json_read_file("/proc/self/mem", &m, &e));
+	expect_text(e.text, "/proc/self/mem: Input/output error");
+	expect(json_read_file("/nonexistent/file", &m, &e));
+	expect_text(e.text, "/nonexistent/file: No such file or directory");
+	expect(json_read_file("/dev/zero", &m, &e));
+	expect_text(e.text, "/dev/zero: not a saved configuration");
+	model_free(&m);
+}
+
+/* Blanks, which are read and forgotten. */
+static void endless(void)
+{
+	FILE *f = popen("yes ''", "r");
+	struct model m = {};
+	struct err e;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(f));
+	expect(json_read_file(path, &m, &e));
+	expect_part(e.text, ": larger than 256 MB");
+	pclose(f);
+	model_free(&m);
 }
 
 static void order(void)
@@ -168,6 +243,9 @@ const struct test json_tests[] = {
 	{ "save: there and back", round_trip },
 	{ "save: settings that are not known", some_settings },
 	{ "save: files of before", old_files },
+	{ "save: nothing that goes without saying", shortest },
+	{ "save: files that cannot be read", unreadable },
+	{ "save: files without an end", endless },
 	{ "save: the order is stable", order },
 	{ "save: files that are refused name the field", refused_files },
 	{}
