@@ -73,7 +73,7 @@ check 'conns without connections' k conns
 # --- what a service has besides
 x() { k explain --json "$@"; }
 options='."internal-policy", ."external-policy", .affinity, .scheduler, ."maglev-size", ."on-remove"'
-one() { k save | jq -c ".services[] | select(.name == \"$1\") | $2"; }
+one() { k --json show | jq -c ".services[] | select(.name == \"$1\") | $2"; }
 frontends() { one "$1" '[.frontends[] | .address + "=" + .class] | sort | join(" ")' | jq -r .; }
 check 'add-service with all there is' k add-service all --vip 10.96.0.20:80/tcp --external-ip 203.0.113.1:80/tcp \
 	--lb-ip 203.0.113.2:80/tcp 203.0.113.3:80/tcp --node-port 30020/tcp --endpoint 10.1.0.20:80 10.1.0.21:80@5 \
