@@ -131,9 +131,10 @@ unload_ksvc() {
 
 # --- waiting: always for a state, never for a time
 
-# busywait SECONDS COMMAND...: repeats the command until it succeeds, at most that long; its last output is printed.
+# busywait SECONDS COMMAND...: repeats the command until it succeeds, at most three times as long (on a slow machine); its
+# last output is printed.
 busywait() {
-	local deadline=$((${EPOCHREALTIME/./} + $1 * KSVC_SLOW * 1000000)) output
+	local deadline=$((${EPOCHREALTIME/./} + $1 * 3 * KSVC_SLOW * 1000000)) output
 	shift
 	while :; do
 		if output=$("$@" 2>&1); then

@@ -107,7 +107,7 @@ nftables_rules() {
 no_rules() { on "$node" nft flush ruleset; }
 
 # --- the way there, and back
-python_once() { timeout $((20 * KSVC_SLOW)) ip netns exec "$1" "${python[@]}" "$helpers/traffic.py" once 80 "$2"; }
+python_once() { timeout $((60 * KSVC_SLOW)) ip netns exec "$1" "${python[@]}" "$helpers/traffic.py" once 80 "$2"; }
 rounds() { tally "$tmp/$1.rounds" rounds; }
 further() { [ "$(rounds "$1")" -gt $(($2 + 2)) ]; }
 

@@ -63,7 +63,7 @@ save() {
 }
 rounds() { tally "$tmp/$1.rounds" rounds; }
 go_on() { [ "$(rounds "$1")" -gt $(($2 + 2)) ]; }
-connects() { timeout 20 ip netns exec "$1" "${python[@]}" "$helpers/traffic.py" once 80 "$2"; }
+connects() { timeout $((60 * KSVC_SLOW)) ip netns exec "$1" "${python[@]}" "$helpers/traffic.py" once 80 "$2"; }
 
 save >"$tmp/before"
 for n in 1 2 3; do

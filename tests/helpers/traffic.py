@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 
-PATIENCE = 5 * int(os.environ.get('KSVC_SLOW', '1'))
+PATIENCE = 15 * int(os.environ.get('KSVC_SLOW', '1'))
 stopped = []
 
 
