@@ -15,31 +15,67 @@
 struct tracked {
 	u32 id;			/* the service's */
 	u32 slot, born;		/* the endpoint's */
-	u32 counted;
+	u32 stage;
 };
 
-static void untrack(struct nf_conn *ct)
+enum { NEW, COUNTED, OVER };
+
+/* NULL if the kernel has called off the extensions of unconfirmed entries, as those
+ * with nf_ct_ext_bump_genid() do at any time.
+ */
+static struct tracked *tracked_of(const struct nf_conn *ct)
 {
-	struct tracked *t = nfct_help_data(ct);
+	struct nf_conn_help *help = nfct_help(ct);
+
+	return help ? (struct tracked *)help->data : NULL;
+}
+
+/* Under RCU. NULL if the endpoint is gone, or lc is. */
+static struct ksvc_load *load_of(const struct nf_conn *ct, const struct tracked *t)
+{
 	struct ksvc_net *kn = ksvc_net(nf_ct_net(ct));
 	const struct ksvc_endpoint *ep = NULL;
 	const struct ksvc_ident *ident;
 	const struct ksvc_svc *svc;
-	struct ksvc_load *load;
 
-	if (!xchg(&t->counted, 0))
-		return;
-	rcu_read_lock();
 	if (READ_ONCE(kn->gone))
-		goto unlock;
+		return NULL;
 	ident = xa_load(&kn->services, t->id);
 	svc = ident ? READ_ONCE(ident->svc) : NULL;
 	if (svc)
 		ep = ksvc_svc_by_slot(svc, t->slot, t->born);
-	load = ep ? ksvc_slot(svc, ep)->load : NULL;
+	return ep ? ksvc_slot(svc, ep)->load : NULL;
+}
+
+/* Conntrack tells nobody of an entry that it frees before it is in its table: of
+ * a packet that was dropped on its way through the node. So a connection counts
+ * when its first packet is about to leave; of UDP, when there is another one, as
+ * the entries of two first packets become one.
+ */
+static void track(const struct nf_conn *ct, struct tracked *t)
+{
+	struct ksvc_load *load;
+
+	if (nf_ct_protonum(ct) == IPPROTO_UDP && !nf_ct_is_confirmed(ct))
+		return;
+	load = load_of(ct, t);
+	if (load)
+		atomic_inc(&load->active);
+	if (cmpxchg(&t->stage, NEW, load ? COUNTED : OVER) != NEW && load)
+		atomic_dec_if_positive(&load->active);
+}
+
+static void untrack(struct nf_conn *ct)
+{
+	struct tracked *t = tracked_of(ct);
+	struct ksvc_load *load;
+
+	if (!t || xchg(&t->stage, OVER) != COUNTED)
+		return;
+	rcu_read_lock();
+	load = load_of(ct, t);
 	if (load)
 		atomic_dec_if_positive(&load->active);	/* lc may have begun since */
-unlock:
 	rcu_read_unlock();
 }
 
@@ -49,10 +85,14 @@ unlock:
 static int see_packet(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 		      enum ip_conntrack_info ctinfo)
 {
+	struct tracked *t = tracked_of(ct);
+
 	if (nf_ct_protonum(ct) == IPPROTO_TCP &&
 	    READ_ONCE(ct->proto.tcp.state) >= TCP_CONNTRACK_FIN_WAIT &&
 	    READ_ONCE(ct->proto.tcp.state) <= TCP_CONNTRACK_CLOSE)
 		untrack(ct);
+	else if (t && READ_ONCE(t->stage) == NEW)
+		track(ct, t);
 	return NF_ACCEPT;
 }
 
@@ -77,12 +117,11 @@ void ksvc_load_track(struct nf_conn *ct, const struct ksvc_svc *svc,
 	help = nf_ct_helper_ext_add(ct, GFP_ATOMIC);
 	if (!help || !ksvc_helper_get(h))
 		return;
-	t = nfct_help_data(ct);
+	t = (struct tracked *)help->data;
 	t->id = svc->ident->id;
 	t->slot = slot->slot;
 	t->born = slot->born;
-	t->counted = 1;
-	atomic_inc(&slot->load->active);
+	t->stage = NEW;
 	rcu_assign_pointer(help->helper, h);
 }
 

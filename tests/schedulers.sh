@@ -18,7 +18,7 @@
 # shellcheck source=tests/helpers/topology.sh
 . "$(dirname "$0")/helpers/topology.sh"
 
-make_topology conntrack
+make_topology conntrack nft
 for n in {10..49}; do
 	echo "addr add 10.1.0.$n/24 dev e0"
 	echo "addr add fd01::$n/64 dev e0 nodad"
@@ -102,6 +102,19 @@ for i in 4 6; do
 	ip netns exec "$node" conntrack -F 2>/dev/null
 	check "$f lc: entries that go take their load along" busywait 10 live_is ''
 	release
+	# Longer than a client waits for its next attempt.
+	on "$node" nft -f - <<-END
+		table inet policies {
+			chain forward {
+				type filter hook forward priority filter
+				meta l4proto { tcp, udp } th dport 8080 counter drop
+			}
+		}
+	END
+	client "$pod" -n 6 -t 3 "$L${vip}1$R:80/tcp" "$L${vip}1$R:80/udp" >"$tmp/dropped"
+	check_eq "$f lc: nothing gets through a policy" 12 "$(grep -c timeout "$tmp/dropped")"
+	check_eq "$f lc: what is dropped on its way is no load" '' "$(live web)"
+	on "$node" nft delete table inet policies
 
 	# Another node with the same endpoints, some of which are local there, and in another order.
 	ctl set-service web --scheduler maglev --endpoint "$e2@1" --endpoint "$e3@2" --endpoint "$e4@3"
