@@ -419,7 +419,7 @@ static struct sk_buff *event_start(struct ksvc_net *kn, u8 cmd, void **head)
 		return NULL;
 	skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
 	if (!skb) {
-		genl_set_err(&ksvc_nl_family, kn->net, 0, KSVC_NLGRP_CHANGES, ENOBUFS);
+		genl_set_err(&ksvc_nl_family, kn->net, 0, KSVC_NLGRP_CHANGES, -ENOBUFS);
 		return NULL;
 	}
 	*head = genlmsg_put(skb, 0, 0, &ksvc_nl_family, 0, cmd);

@@ -246,6 +246,47 @@ CASES = [
 ]
 
 
+def hear(listener):
+    """What has come: commands, 'missed' for what did not, or 'garbage'."""
+    heard = []
+    listener.sock.setblocking(False)
+    while True:
+        try:
+            data = listener.sock.recv(1 << 16)
+        except BlockingIOError:
+            return heard
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            heard.append('missed')
+            continue
+        whole = len(data) > 16 and int.from_bytes(data[:4], 'little') == len(data)
+        heard.append(data[16] if whole else 'garbage')
+
+
+def listen(injector):
+    """A listener is told of each change, or that it missed something."""
+    reader, writer, listener = genl.Socket(), genl.Socket(), genl.Socket()
+    reader.flush()
+    listener.subscribe()
+    wrong, missed = [], 0
+    for number in range(1, MOST):
+        before = reader.info().generation
+        request = writer.message(K.CMD_SERVICE_PUT, service('web', [('10.96.0.1', 80)], [(E4, 80, number)]))
+        injected, sent = injector.send(number, writer, request)
+        Outcome(writer, sent, request, False)
+        changed = reader.info().generation != before
+        heard = hear(listener)
+        missed += 'missed' in heard
+        wanted = [K.CMD_SERVICE_NTF, K.CMD_COMMIT_NTF] if changed else []
+        if 'garbage' in heard or not (heard == wanted or changed and 'missed' in heard):
+            wrong.append(f'allocation {number}: {heard} instead of {wanted}')
+        if not injected:
+            break
+    genl.report(not wrong and missed, 'listeners hear of each change, or that they missed it', *wrong[:6],
+                f'{missed} missed')
+
+
 def main():
     # What the first request ever allocates for good is not its fault.
     warm = genl.Socket()
@@ -261,6 +302,7 @@ def main():
             case.run(injector)
         except (genl.Refused, OSError, ValueError, KeyError) as error:
             genl.report(False, case.name, f'{type(error).__name__}: {error}')
+    listen(injector)
     kernel = genl.Socket()
     kernel.flush()
     genl.equal('nothing is left', (0, 0, 0), (lambda i: (i.services, i.frontends, i.endpoints))(kernel.info()))
