@@ -52,4 +52,7 @@ for i in 4 6; do
 done
 check 'dropped packets have the reason NETFILTER_DROP' grep -q 'kfree_skb:.*NETFILTER_DROP' $instance/trace
 
+# Programs that read the binary trace do not have the names.
+check_eq 'its format has numbers only' '' "$(grep -o 'KSVC_[A-Z_]*' $instance/events/ksvc/ksvc_verdict/format)"
+
 finish
