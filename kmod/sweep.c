@@ -92,15 +92,13 @@ static bool is_shadowing(const struct nf_conn *ct)
 
 static bool is_obsolete(struct nf_conn *ct, const struct ksvc_svc *svc, struct pass *pass)
 {
-	if (!has_endpoints(svc, nf_ct_l3num(ct)))
-		return false;			/* C5 */
 	if (!(ct->status & IPS_DST_NAT))
-		return is_shadowing(ct);
+		return is_shadowing(ct) && has_endpoints(svc, nf_ct_l3num(ct));
 	if (goes_to_endpoint(svc, ct))
 		return false;
 	switch (nf_ct_protonum(ct)) {
 	case IPPROTO_UDP:
-		return true;
+		return has_endpoints(svc, nf_ct_l3num(ct));	/* C5 */
 	case IPPROTO_SCTP:
 		shorten(ct, pass);
 		return false;

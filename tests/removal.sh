@@ -74,6 +74,10 @@ for i in 4 6; do
 	check "$f: but not the removal of their endpoint" busywait 20 none_alive
 	check "$f: after which the client's packets are answered with a RST" [ "$(reason no-connection)" -ge $((before + 2)) ]
 	release
+	hold "$pod" "$L${vip}1$R:80/tcp"
+	ctl del-endpoint web "$e3"
+	check "$f: nor that of the last endpoint" busywait 20 none_alive
+	release
 	ctl del-service web
 
 	# --- UDP
