@@ -24,8 +24,8 @@ struct pass {
 	bool again;
 };
 
-/* The service that an entry's first packet was for, at whatever address if it
- * is a node port (C3, C4).
+/* The service that an entry's first packet was for. A node port of UDP is one at
+ * whatever address (C3, C4); other connections to elsewhere are somebody else's.
  */
 static const struct ksvc_svc *service_of(const struct ksvc_net *kn,
 					 const struct nf_conntrack_tuple *tuple)
@@ -39,6 +39,9 @@ static const struct ksvc_svc *service_of(const struct ksvc_net *kn,
 	if (!fe) {
 		memset(&key.addr, 0, sizeof(key.addr));
 		fe = ksvc_table_find(table, &key);
+		if (fe && key.protocol != IPPROTO_UDP &&
+		    !ksvc_addr_is_local(kn, key.family, &tuple->dst.u3))
+			return NULL;
 	}
 	return fe ? rcu_dereference(fe->svc) : NULL;
 }

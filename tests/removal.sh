@@ -46,6 +46,8 @@ none_alive() { [ "$(alive)" = 0 ]; }
 for i in 4 6; do
 	use_family $i
 	e2=$L${ep}2$R:8080 e3=$L${ep}3$R:8080 e4=$L${ep}4$R:8080
+	far=203.0.113.9
+	[ $i = 4 ] || far=2001:db8::9
 
 	# --- TCP: keep
 	ctl add-service web --vip "$L${vip}1$R:80/tcp" --endpoint "$e2" --endpoint "$e3"
@@ -94,8 +96,13 @@ for i in 4 6; do
 	ctl del-endpoint dns "$e3"
 	ctl add-service canary --vip "$L${vip}2$R:53/udp" --endpoint "$e2"
 	client "$pod" -s "$pod_addr" -p 20003 "$L${vip}2$R:53/udp" >/dev/null
+	ctl add-service port --node-port 30080/tcp --endpoint "$e2"
+	client "$pod" -t 1 "$L$far$R:30080/tcp" >/dev/null
 	ctl set-service canary --endpoint "$e3"
 	check "$f UDP: a pass has been over" busywait 20 no_entry 20003
+	check_eq "$f: a TCP connection to elsewhere is none to a node port" 1 \
+		"$(entries -f "ipv$i" -p tcp --orig-port-dst 30080 | wc -l)"
+	ctl del-service port
 	check "$f UDP: a service without endpoints keeps its entries (C5)" entry 20001
 	ctl del-service dns
 	ctl set-service canary --endpoint "$e2"
