@@ -88,15 +88,17 @@ static void shorten(struct nf_conn *ct, struct pass *pass)
  * well own the address, so TCP and SCTP connections with replies stay. UDP has
  * no such notion of a connection.
  */
-static bool is_shadowing(const struct nf_conn *ct)
+static bool is_shadowing(const struct nf_conn *ct, const struct ksvc_svc *svc)
 {
-	return nf_ct_protonum(ct) == IPPROTO_UDP || !(ct->status & IPS_SEEN_REPLY);
+	if (nf_ct_protonum(ct) == IPPROTO_UDP)
+		return has_endpoints(svc, nf_ct_l3num(ct));	/* C5 */
+	return !(ct->status & IPS_SEEN_REPLY);
 }
 
 static bool is_obsolete(struct nf_conn *ct, const struct ksvc_svc *svc, struct pass *pass)
 {
 	if (!(ct->status & IPS_DST_NAT))
-		return is_shadowing(ct) && has_endpoints(svc, nf_ct_l3num(ct));
+		return is_shadowing(ct, svc);
 	if (goes_to_endpoint(svc, ct))
 		return false;
 	switch (nf_ct_protonum(ct)) {

@@ -7,7 +7,7 @@
 #
 #   client ---- node (ksvc) ---- server
 #   10.1.0.2    10.1.0.1 10.2.0.1   10.2.0.2
-#   fd01::2     fd01::1  fd02::1    fd02::2      VIPs 10.96.0.1, .2, fd96::1, ::2
+#   fd01::2     fd01::1  fd02::1    fd02::2      VIPs 10.96.0.1 to .3, fd96::1 to ::3
 #
 # The server drops what is for a VIP, so that early packets get no answer.
 
@@ -65,11 +65,13 @@ in_ns "$node" ksvcctl add-service other --vip 10.96.9.9:1/tcp
 entries() { in_ns "$node" conntrack -L -f "$1" -p "$2" -d "$3" 2>/dev/null; }
 # shellcheck disable=SC2317 # by check
 has_entry() { [ -n "$(entries "$@")" ]; }
+# shellcheck disable=SC2317 # by check
+no_entry() { ! has_entry "$@"; }
 
 for family in ipv4 ipv6; do
 	case $family in
-	ipv4)	vip=10.96.0.1 web=10.96.0.2 ep=10.2.0.2 v=$vip w=$web e=$ep ;;
-	ipv6)	vip=fd96::1 web=fd96::2 ep=fd02::2 v=[$vip] w=[$web] e=[$ep] ;;
+	ipv4)	vip=10.96.0.1 web=10.96.0.2 late=10.96.0.3 ep=10.2.0.2 v=$vip w=$web l=$late e=$ep ;;
+	ipv6)	vip=fd96::1 web=fd96::2 late=fd96::3 ep=fd02::2 v=[$vip] w=[$web] l=[$late] e=[$ep] ;;
 	esac
 
 	in_ns "$client" python3 "$KSVC_TOP/tests/helpers/udp_retry.py" "$vip" 53 4053 $((30 * KSVC_SLOW)) > "$tmp/udp-$family" &
@@ -87,6 +89,16 @@ for family in ipv4 ipv6; do
 	in_ns "$node" ksvcctl add-service "web-$family" --vip "$w:80/tcp" --endpoint "$e:8080"
 	wait $connect
 	check_eq "$family: the retransmitted SYN connects to the endpoint" answered "$(cat "$tmp/tcp-$family")"
+
+	in_ns "$client" socat -t $patience -T $patience - "TCP:$l:80,connect-timeout=$patience" < /dev/null 2> "$tmp/late-$family" &
+	connect=$!
+	check "$family: so does one to a service whose endpoints come last" busywait 10 has_entry $family tcp "$late"
+	in_ns "$node" ksvcctl add-service "late-$family" --vip "$l:80/tcp"
+	check "$family: which does not wait for them" busywait 10 no_entry $family tcp "$late"
+	wait $connect
+	check_match "$family: its client is refused (F1)" refused "$(cat "$tmp/late-$family")"
+	in_ns "$node" ksvcctl add-endpoint "late-$family" "$e:8080"
+	check_eq "$family: and connects when they are there" answered "$(in_ns "$client" socat -t 5 -T 5 - "TCP:$l:80" < /dev/null)"
 done
 
 # What a translation made, and what a peer answers, stays.
