@@ -176,7 +176,8 @@ void ksvc_match(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tupl
 
 	ksvc_key_fill(&key, tuple);
 	fe = ksvc_table_find(table, &key);
-	if (fe)
+	/* A node port by its number alone, in a packet to 0.0.0.0 or ::, is none. */
+	if (fe && fe->class != KSVC_CLASS_NODE_PORT)
 		d->svc = rcu_dereference(fe->svc);
 	if (d->svc) {
 		class = fe->class;

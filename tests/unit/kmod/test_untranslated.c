@@ -59,6 +59,8 @@ static void m6_m7(void)
 		{ NULL, "::1", true, false },
 		{ NULL, "fd00:10::1", false, true },
 		{ NULL, "fd00:10::99", false, false },
+		{ NULL, "0.0.0.0", false, false },
+		{ NULL, "::", false, false },
 		{ "192.168.0.0/16", NODE, false, true },
 		{ "192.168.0.0/16", "10.0.0.1", false, false },
 		{ "192.168.0.0/16", "127.0.0.1", true, false },
