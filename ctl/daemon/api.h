@@ -106,8 +106,8 @@ char *api_watch_path(struct api_kind *k);
 /* api_object.c */
 
 /*
- * JSON of any sort. Bytes that are no UTF-8 and NULs do not make all of it
- * unreadable: *repaired says that there were some.
+ * JSON of any sort. Bytes that are no UTF-8, NULs and numbers out of range do
+ * not make all of it unreadable: *repaired says that there were some.
  */
 json_t *api_parse(const char *text, size_t len, bool *repaired, struct err *e);
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api.h"
 #include "log.h"
 
-/* Stands for a byte that is no UTF-8 until the object it is in has been refused. */
+/* Stands for what cannot be read until the object it is in has been refused. */
 #define REPLACEMENT	0x7f
 
 /* How far into an unreadable line its object's name is looked for. */
@@ -26,9 +28,41 @@ static size_t sequence(const char *s, size_t len)
 	return 0;
 }
 
+static bool is_out_of_range(const char *number, size_t len)
+{
+	double value;
+
+	if (strcspn(number, ".eE") < len) {
+		value = strtod(number, NULL);
+		return isinf(value);
+	}
+	errno = 0;
+	strtoll(number, NULL, 10);
+	return errno == ERANGE;
+}
+
+/* Numbers that the parser would give up for, in text that ends with a NUL. */
+static void hide_numbers(char *text, size_t len)
+{
+	static const char hidden[] = { '"', REPLACEMENT, '"' };
+	bool quoted = false;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = quoted ? 0 : strspn(text + i, "+-.0123456789eE");
+		if (n >= sizeof(hidden) && is_out_of_range(text + i, n)) {
+			memset(text + i, ' ', n);
+			memcpy(text + i, hidden, sizeof(hidden));
+		}
+		if (n)
+			continue;
+		quoted ^= text[i] == '"';
+		n = quoted && text[i] == '\\' ? 2 : 1;
+	}
+}
+
 static json_t *parse_repaired(const char *text, size_t len)
 {
-	char *copy = xcalloc(len, 1);
+	char *copy = xcalloc(len + 1, 1);
 	json_t *root;
 
 	for (size_t i = 0, n; i < len; i += n ? n : 1) {
@@ -38,6 +72,7 @@ static json_t *parse_repaired(const char *text, size_t len)
 		else
 			copy[i] = REPLACEMENT;
 	}
+	hide_numbers(copy, len);
 	root = json_loadb(copy, len, JSON_ALLOW_NUL, NULL);
 	free(copy);
 	return root;
@@ -53,7 +88,8 @@ json_t *api_parse(const char *text, size_t len, bool *repaired, struct err *e)
 		return root;
 	err_set(e, "%.200s", error.text);
 	if (json_error_code(&error) != json_error_invalid_utf8 &&
-	    json_error_code(&error) != json_error_null_character)
+	    json_error_code(&error) != json_error_null_character &&
+	    json_error_code(&error) != json_error_numeric_overflow)
 		return NULL;
 	*repaired = true;
 	return parse_repaired(text, len);
@@ -162,7 +198,8 @@ void api_hand_over(struct api_kind *k, json_t *object, bool deleted, bool repair
 		return;
 	}
 	if (repaired && was_repaired(object)) {
-		api_broken(k, object, "holds a NUL or bytes that are no UTF-8");
+		api_broken(k, object,
+			   "holds a NUL, bytes that are no UTF-8 or a number out of range");
 		return;
 	}
 	complete(k, object);

@@ -15,6 +15,7 @@ SERVER = os.path.join(HERE, "..", "..", "ksvcd", "apiserver.py")
 PATIENCE = float(os.environ.get("PATIENCE", "60"))
 KINDS = ("Service", "EndpointSlice", "Node", "ServiceCIDR")
 SERVICES, SLICES, NODES, CIDRS = "services", "endpointslices", "nodes", "servicecidrs"
+UNREADABLE = "holds a NUL, bytes that are no UTF-8 or a number out of range"
 
 # What is waited for in vain comes soon, what must not expire meanwhile late.
 TIMES = {"alive_ms": 100, "backoff_min_ms": 20, "backoff_max_ms": 200}

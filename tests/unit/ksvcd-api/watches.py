@@ -2,8 +2,8 @@
 """Watches, what ends them, and how they are taken up again."""
 import time
 
-from rig import (CIDRS, Client, KINDS, SERVICES, cidr, event, everything, expect, node, poll, service,
-                 test, watching)
+from rig import (CIDRS, Client, KINDS, SERVICES, UNREADABLE, cidr, event, everything, expect, node,
+                 poll, service, test, watching)
 
 
 @test("watch: bad lines and objects are told of, and the watch goes on")
@@ -20,7 +20,9 @@ def bad_lines(s):
                 ('{"type": "ADDED"}\n', "Service without a name", "is no object"),
                 ('{"type": "ADDED", "object": []}\n', "Service without a name", "is no object"),
                 (event("ADDED", "\udce9", 1001).replace("\\udce9", "\udce9"),
-                 "Service default/\x7f", "holds a NUL or bytes that are no UTF-8"),
+                 "Service default/\x7f", UNREADABLE),
+                (event("ADDED", "n", 1002).replace("}}", ', "generation": -1%s}}' % ("0" * 30)),
+                 "Service default/n", UNREADABLE),
                 (event("ADDED", "u", 1002).replace("Service", "Pod"), "Service default/u",
                  "is of another kind")):
             s.streams("raw", text=text, resource=SERVICES)
@@ -37,7 +39,7 @@ def bad_lines(s):
         c.wait(call="put", name="z")
         stats = c.stats()["Service"]
         expect((stats["broken"], stats["connected"], stats["lists"], stats["errors"]),
-               (9, True, 1, {}))
+               (10, True, 1, {}))
         s.streams("raw", text="x\n" * 40, resource=SERVICES)
         c.wait_error("unreadable")
         c.wait(call="list_end", kind="Service")
