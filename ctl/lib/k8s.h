@@ -163,7 +163,7 @@ int k8s_add(struct k8s *k, const json_t *root, struct err *e);
 int k8s_put(struct k8s *k, enum k8s_kind kind, const json_t *object, struct err *e);
 void k8s_del(struct k8s *k, enum k8s_kind kind, const char *ns, const char *name);
 
-/* What is not put between these two, is deleted by the second. */
+/* What is not put between these two, is deleted by the second; what could not be put stays. */
 void k8s_list_begin(struct k8s *k, enum k8s_kind kind);
 void k8s_list_end(struct k8s *k, enum k8s_kind kind);
 

@@ -153,42 +153,66 @@ static int put_slice(struct k8s *k, struct jread *r, const json_t *root,
 	return !old;
 }
 
+/* When an object of that name was last seen, and in which version; NULL if none is there. */
+static unsigned int *last_seen(struct k8s *k, enum k8s_kind kind, const struct k8s_meta *meta,
+			       const char **version)
+{
+	struct k8s_service *service;
+	struct k8s_entry *entry;
+	struct k8s_slice *slice;
+
+	if (kind == K8S_SERVICE) {
+		entry = k8s_find(k, meta->ns, meta->name);
+		service = entry ? entry->service : NULL;
+		*version = service ? service->version : NULL;
+		return service ? &service->epoch : NULL;
+	}
+	slice = find_slice(k, meta->ns, meta->name);
+	*version = slice ? slice->version : NULL;
+	return slice ? &slice->epoch : NULL;
+}
+
 /* Whether it is there in just this version; then it has been seen again. */
 static bool seen_again(struct k8s *k, enum k8s_kind kind, const struct k8s_meta *meta)
 {
-	const struct k8s_entry *entry;
-	struct k8s_slice *slice;
-	const char *version;
-	bool same = false;
+	const char *known, *version;
+	unsigned int *epoch = last_seen(k, kind, meta, &known);
+	bool same;
 
-	if (!meta->version || !*meta->version)
+	if (!epoch || !meta->version || !*meta->version)
 		return false;
 	version = intern(meta->version);
-	if (kind == K8S_SERVICE) {
-		entry = k8s_find(k, meta->ns, meta->name);
-		same = entry && entry->service && same_version(entry->service->version, version);
-		if (same)
-			entry->service->epoch = k->epoch[kind];
-	} else {
-		slice = find_slice(k, meta->ns, meta->name);
-		same = slice && same_version(slice->version, version);
-		if (same)
-			slice->epoch = k->epoch[kind];
-	}
+	same = same_version(known, version);
+	if (same)
+		*epoch = k->epoch[kind];
 	intern_put(version);
 	return same;
+}
+
+/* What cannot be read stays as it was, also beyond the end of a list that has it. */
+static void keep(struct k8s *k, enum k8s_kind kind, const struct k8s_meta *meta)
+{
+	const char *known;
+	unsigned int *epoch = last_seen(k, kind, meta, &known);
+
+	if (epoch)
+		*epoch = k->epoch[kind];
 }
 
 int k8s_put_read(struct k8s *k, enum k8s_kind kind, struct jread *r, const json_t *root)
 {
 	bool service = kind == K8S_SERVICE;
 	struct k8s_meta meta;
+	int new;
 
 	if (k8s_read_meta(r, root, service ? "Service" : "EndpointSlice", &meta))
 		return -1;
 	if (seen_again(k, kind, &meta))
 		return 0;
-	return service ? put_service(k, r, root, &meta) : put_slice(k, r, root, &meta);
+	new = service ? put_service(k, r, root, &meta) : put_slice(k, r, root, &meta);
+	if (new < 0)
+		keep(k, kind, &meta);
+	return new;
 }
 
 int k8s_put(struct k8s *k, enum k8s_kind kind, const json_t *object, struct err *e)

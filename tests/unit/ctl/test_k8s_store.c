@@ -145,6 +145,31 @@ static void lists(void)
 	k8s_free(&k);
 }
 
+/* What a list has, but nobody can read, is as it was when it could be. */
+static void broken_in_lists(void)
+{
+	struct k8s k = {};
+	char *before;
+
+	put(&k, K8S_SERVICE, service("a", "10.96.0.1", 80, "1"));
+	put(&k, K8S_SLICE, slice("x", "a", "10.1.0.1", "1"));
+	before = wanted(&k);
+	k8s_list_begin(&k, K8S_SERVICE);
+	k8s_list_begin(&k, K8S_SLICE);
+	expect(put(&k, K8S_SERVICE, service("a", "10.96.0.1", 0, "2")) == -1);
+	expect(put(&k, K8S_SERVICE, service("new", "10.96.0.2", 0, "2")) == -1);
+	expect(put(&k, K8S_SLICE, slice("x", "a", "10.1.0", "2")) == -1);
+	k8s_list_end(&k, K8S_SERVICE);
+	k8s_list_end(&k, K8S_SLICE);
+	expect_text(wanted(&k), before);
+	put(&k, K8S_SLICE, slice("x", "a", "10.1.0.2", "3"));
+	expect_text(wanted(&k), "ns/a 10.96.0.1:80/tcp -> 10.1.0.2:8080@1/cluster,local");
+	k8s_list_begin(&k, K8S_SERVICE);
+	k8s_list_end(&k, K8S_SERVICE);
+	expect_text(wanted(&k), "");
+	k8s_free(&k);
+}
+
 static void claims(void)
 {
 	struct k8s k = {};
@@ -296,6 +321,7 @@ const struct test k8s_store_tests[] = {
 	{ "store: only what changed is compiled", only_what_changed },
 	{ "store: a broken object leaves the last good one", broken },
 	{ "store: what a list lacks is gone", lists },
+	{ "store: what cannot be read in a list stays", broken_in_lists },
 	{ "store: claims are settled by names, not by time", claims },
 	{ "store: what is in force, as found", reload },
 	{ "store: health ports and what they count (H1, H3)", health },
