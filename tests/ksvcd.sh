@@ -49,7 +49,8 @@ ctl add-service ns/web --vip 10.96.0.1:80/tcp --endpoint 10.2.0.2:8080
 api_start
 put "$(service web "$(clusterip 10.96.0.1)")$(service other "$(clusterip 10.96.0.2)")"
 put "$(slice web-1 web 10.2.0.2 10.2.0.3)$(slice other-1 other 10.2.0.4)"
-put '{"apiVersion":"v1","kind":"Node","metadata":{"name":"here"},"status":{"addresses":[{"type":"InternalIP","address":"10.2.0.1"}]}}'
+here='{"apiVersion":"v1","kind":"Node","metadata":{"name":"here"},"status":{"addresses":[{"type":"InternalIP","address":"10.2.0.1"}]}}'
+put "$here"
 control fault '{"fault": "hang", "resource": "endpointslices", "on": "any", "count": 0}'
 hold "$pod" 10.96.0.1:80/tcp
 daemon_start --master $api_url
@@ -130,6 +131,15 @@ check_eq '/healthz is well' 200 "$(status http://127.0.0.1:10256/healthz)"
 put '{"apiVersion":"v1","kind":"Node","metadata":{"name":"here"},"spec":{"taints":[{"key":"ToBeDeletedByClusterAutoscaler","effect":"NoSchedule"}]}}'
 check 'a node that will be removed is not' busywait 20 status_is http://127.0.0.1:10256/healthz 503
 check_eq 'but lives' 200 "$(status http://127.0.0.1:10256/livez)"
+check_eq 'its object is known' 1 "$(metric 'ksvc_objects{kind="Node"}')"
+put "$here"
+check 'one that will not, is' busywait 20 status_is http://127.0.0.1:10256/healthz 200
+control down
+delete "$here"
+control up
+check 'nor one whose object went while nobody watched' busywait 60 status_is http://127.0.0.1:10256/healthz 503
+check_eq 'nor is that known' 0 "$(metric 'ksvc_objects{kind="Node"}')"
+put "$here"
 
 # --- metrics
 from_daemon http://127.0.0.1:10249/metrics >"$tmp/metrics"

@@ -114,6 +114,8 @@ static void list_begin(void *data, enum kind kind)
 		k8s_list_begin(&d->engine.objects, k8s_kind(kind));
 	else if (kind == KIND_SERVICE_CIDR)
 		node_cidrs_begin(&d->node);
+	else
+		d->has_node = false;
 }
 
 static void list_end(void *data, enum kind kind)
@@ -130,6 +132,9 @@ static void list_end(void *data, enum kind kind)
 	} else if (kind == KIND_SERVICE_CIDR) {
 		node_cidrs_end(&d->node);
 		objects_node_changed(d);
+	} else if (!d->has_node) {
+		/* It went while nobody watched. */
+		proxy_set_node(&d->proxy, NULL);
 	}
 	d->metrics.events[kind][METRICS_LISTED]++;
 	d->metrics.reconnects += again;
@@ -197,6 +202,7 @@ static void put(void *data, enum kind kind, const json_t *object)
 	if (in_collection(kind)) {
 		put_in_collection(d, kind, object);
 	} else if (kind == KIND_NODE) {
+		d->has_node = true;
 		proxy_set_node(&d->proxy, object);
 		if (node_put(&d->node, object))
 			objects_node_changed(d);
@@ -222,6 +228,7 @@ static void del(void *data, enum kind kind, const json_t *object)
 		report_change(d, kind);
 		engine_changed(&d->engine);
 	} else if (kind == KIND_NODE) {
+		d->has_node = false;
 		proxy_set_node(&d->proxy, NULL);
 	} else {
 		node_del_cidr(&d->node, name);

@@ -15,7 +15,7 @@ static void count_objects(struct daemon *d)
 {
 	d->metrics.objects[KIND_SERVICE] = d->engine.objects.n_services;
 	d->metrics.objects[KIND_SLICE] = d->engine.objects.slices.n;
-	d->metrics.objects[KIND_NODE] = d->proxy.node_eligible;
+	d->metrics.objects[KIND_NODE] = d->has_node;
 	d->metrics.objects[KIND_SERVICE_CIDR] = d->node.n_cidrs;
 	d->metrics.drift = d->engine.counts.drift;
 	d->metrics.sync_failures = d->engine.counts.failures;
