@@ -85,6 +85,6 @@ void serve_addresses(struct daemon *d);
 int saved_init(struct daemon *d);
 void saved_free(struct daemon *d);
 void saved_soon(struct daemon *d);
-void saved_now(struct daemon *d);
+void saved_last(struct daemon *d);	/* when it ends */
 
 #endif

@@ -203,8 +203,7 @@ static int init(struct daemon *d, struct err *e)
 static void finish(struct daemon *d)
 {
 	sd_notify(0, "STOPPING=1");
-	if (d->engine.ever)
-		saved_now(d);
+	saved_last(d);
 	source_api_free(d->api);
 	source_dir_free(d->dir);
 	saved_free(d);

@@ -2,8 +2,10 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +16,7 @@
 /* A disk has more to do than to follow every change. */
 #define PAUSE	(60 * 1000 * 1000ull)
 
-void saved_now(struct daemon *d)
+static void saved_now(struct daemon *d)
 {
 	struct model m = {};
 	struct err e;
@@ -28,6 +30,27 @@ void saved_now(struct daemon *d)
 		log_line(LOG_WARNING, "State not saved", F_TEXT("reason", e.text));
 	free(m.services);
 	settings_free(&m.settings);
+}
+
+/* Two that write would spoil the file, and what the copy has is older. */
+static void stop_saver(struct daemon *d)
+{
+	pid_t pid;
+
+	if (!d->saver || sd_event_source_get_child_pid(d->saver, &pid) < 0)
+		return;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	d->saver = sd_event_source_disable_unref(d->saver);
+	d->unsaved = true;
+}
+
+void saved_last(struct daemon *d)
+{
+	stop_saver(d);
+	if (d->engine.ever)
+		saved_now(d);
 }
 
 static int on_child(sd_event_source *source, const siginfo_t *info, void *data)
@@ -54,6 +77,8 @@ static int on_save(sd_event_source *source, uint64_t usec, void *data)
 	}
 	pid = fork();
 	if (!pid) {
+		/* Nor may it outlive this one, with its sockets. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		saved_now(d);
 		_exit(0);
 	}

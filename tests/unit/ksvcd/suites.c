@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 const struct test *const suites[] = {
-	config_tests, config_file_tests, check_tests, log_tests, source_dir_tests, NULL
+	config_tests, config_file_tests, check_tests, log_tests, saved_tests, source_dir_tests,
+	NULL
 };
 
 static char *temp;
