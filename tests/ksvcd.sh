@@ -182,6 +182,12 @@ daemon_start --master $api_url
 check 'not unless it shall be' busywait 20 logged '"reason":"[^"]*connect'
 check_eq 'so that nothing is' '' "$(names)"
 daemon_stop
+: >"$tmp/log"
+daemon_start --master $api_url --serve-saved "after=$((5 * KSVC_SLOW))s"
+check 'or not yet' busywait 20 logged '"reason":"[^"]*connect'
+check_eq 'so that nothing is, for a while' '' "$(names)"
+check 'and then is' busywait 30 names_are ns/web
+daemon_stop
 
 # --- configuration
 cat >"$tmp/config" <<-END

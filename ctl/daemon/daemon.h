@@ -63,6 +63,7 @@ struct daemon {
 	sd_event_source *save, *saver;	/* when, and the process that does */
 	bool unsaved;
 	sd_event_source *serve;		/* the saved state, after a while */
+	bool serve_waits;		/* that was told */
 };
 
 /* objects.c: the sink. Objects go into the collection; complete lists let the engine begin. */

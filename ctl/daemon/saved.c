@@ -16,6 +16,9 @@
 /* A disk has more to do than to follow every change. */
 #define PAUSE	(60 * 1000 * 1000ull)
 
+/* For a module that is loaded later than this comes. */
+#define SERVE_AGAIN	(1000 * 1000ull)
+
 static void saved_now(struct daemon *d)
 {
 	struct model m = {};
@@ -98,17 +101,13 @@ void saved_soon(struct daemon *d)
 }
 
 /* Only where nothing is in force: whatever is, is newer or somebody's intent. */
-static int put_in_force(struct daemon *d, struct err *e)
+static int put_in_force(struct daemon *d, struct nl *nl, struct err *e)
 {
-	struct nl *nl = engine_nl(&d->engine);
 	struct nl_commit commit;
 	struct model m = {};
 	struct nl_info info;
-	int err;
+	int err = nl_info(nl, &info, e);
 
-	if (!nl)
-		return err_set(e, "the kernel cannot be reached");
-	err = nl_info(nl, &info, e);
 	if (!err && info.services)
 		return err_set(e, "%u services are in force already", info.services);
 	if (!err)
@@ -124,13 +123,22 @@ static int put_in_force(struct daemon *d, struct err *e)
 static int on_serve(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct daemon *d = data;
+	struct nl *nl;
 	struct err e;
 
-	(void)source;
 	(void)usec;
 	if (d->engine.enabled)
 		return 0;
-	if (put_in_force(d, &e))
+	nl = engine_nl(&d->engine);
+	if (!nl) {
+		if (!d->serve_waits)
+			log_line(LOG_WARNING, "Saved state waits for the kernel to be reached");
+		d->serve_waits = true;
+		sd_event_source_set_time_relative(source, SERVE_AGAIN);
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+		return 0;
+	}
+	if (put_in_force(d, nl, &e))
 		log_line(LOG_WARNING, "Saved state not used", F_TEXT("reason", e.text));
 	else
 		d->metrics.from_saved = true;

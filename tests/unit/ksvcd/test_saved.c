@@ -16,10 +16,13 @@
 #include "daemon/state.h"
 #include "test.h"
 
-/* Takes the place of the engine's. */
+static int asked;
+
+/* Takes the place of the engine's: no module is loaded. */
 struct nl *engine_nl(struct engine *e)
 {
 	(void)e;
+	asked++;
 	return NULL;
 }
 
@@ -113,8 +116,24 @@ static void not_for_the_dead(void)
 	close(fds[1]);
 }
 
+static void without_module(void)
+{
+	struct daemon *d = begin("--serve-saved=at-once");
+
+	asked = 0;
+	for (int i = 0; i < 30 && asked < 2; i++)
+		sd_event_run(d->loop, 100000);
+	expect_number(asked, 2);
+	d->engine.enabled = true;
+	for (int i = 0; i < 15; i++)
+		sd_event_run(d->loop, 100000);
+	expect_number(asked, 2);
+	end(d);
+}
+
 const struct test saved_tests[] = {
 	{ "saved: by one process alone", by_one_alone },
 	{ "saved: the one that saves does not outlive its daemon", not_for_the_dead },
+	{ "saved: it is served once there is a module, unless there is a list", without_module },
 	{}
 };
