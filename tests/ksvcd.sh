@@ -196,6 +196,7 @@ cat >"$tmp/config" <<-END
 	clusterCIDR: 10.1.0.0/16
 	nftables: {masqueradeAll: false}
 	ipvs: {scheduler: rr}
+	oomScoreAdj: 7
 END
 mkdir -p "$tmp/manifests"
 service web "$(clusterip 10.96.0.1)" >"$tmp/manifests/web.json"
@@ -203,10 +204,11 @@ daemon_start --manifests "$tmp/manifests" --config "$tmp/config"
 check 'a configuration file counts' busywait 20 names_are ns/web
 check_match 'pods by their addresses' '10\.1\.0\.0/16' "$(ctl get cluster-cidr)"
 check_match 'the scheduler' 'rr' "$(ctl --json show ns/web)"
-sed -i 's/masqueradeAll: false/masqueradeAll: true/' "$tmp/config"
+sed -i -e 's/masqueradeAll: false/masqueradeAll: true/' -e 's/^oomScoreAdj:.*/oomScoreAdj: 77/' "$tmp/config"
 kill -HUP "$daemon_pid"
 masquerades() { [[ $(ctl get masquerade-all) == *on* ]]; }
 check 'it is read again on SIGHUP' busywait 20 masquerades
+check_eq 'the OOM score, too' 77 "$(cat "/proc/$daemon_pid/oom_score_adj")"
 echo 'nonsense: 1' >>"$tmp/config"
 primary_is() { [[ $(ctl get nodeport-addresses) == *$1/32* ]]; }
 check 'node ports are on the primary address' busywait 20 primary_is 10.2.0.1
@@ -214,7 +216,7 @@ ip -n "$node" addr add 10.2.0.9/24 dev s0
 ip -n "$node" route replace default via 10.2.0.2 src 10.2.0.9
 check 'and follow it' busywait 20 primary_is 10.2.0.9
 kill -HUP "$daemon_pid"
-check 'one with an unknown key is refused, with its line' busywait 20 logged 'config:6'
+check 'one with an unknown key is refused, with its line' busywait 20 logged 'config:7'
 check 'and changes nothing' masquerades
 daemon_stop
 check 'cleaned up, nothing is left' ip netns exec "$node" ksvcd --cleanup --state "$tmp/state/saved.json"

@@ -39,12 +39,14 @@ static void apply_log_config(const struct config *c)
 
 static void set_oom_score(const struct config *c)
 {
-	FILE *f = c->has_oom_score_adj ? fopen("/proc/self/oom_score_adj", "we") : NULL;
+	FILE *f;
 
-	if (!f)
+	if (!c->has_oom_score_adj)
 		return;
-	fprintf(f, "%d\n", c->oom_score_adj);
-	if (fclose(f))
+	f = fopen("/proc/self/oom_score_adj", "we");
+	if (f)
+		fprintf(f, "%d\n", c->oom_score_adj);
+	if (!f || fclose(f))
 		log_line(LOG_WARNING, "OOM score not set", F_TEXT("reason", strerror(errno)));
 }
 
@@ -109,6 +111,7 @@ static void reload(struct daemon *d)
 	d->config = c;
 	apply_log_config(&d->config);
 	config_log_notes(&d->config);
+	set_oom_score(&d->config);
 	conntrack_apply(&d->config.conntrack);
 	d->engine.min_period = d->config.min_sync_period;
 	node_configure(&d->node, &d->config);
