@@ -156,10 +156,19 @@ release
 socat -u UNIX-RECV:"$tmp/notify" "CREATE:$tmp/notified" >/dev/null 2>&1 &
 defer kill $!
 busywait 5 [ -S "$tmp/notify" ]
+control down
+: >"$tmp/log"
 NOTIFY_SOCKET=$tmp/notify WATCHDOG_USEC=2000000 daemon_start --master $api_url --conntrack-udp-timeout 77s
 notified() { grep -aq "$1" "$tmp/notified"; }
-check 'systemd is told when the services are in force' busywait 20 notified READY=1
-check 'and that it is alive' busywait 20 notified WATCHDOG=1
+alive() { grep -ao WATCHDOG=1 "$tmp/notified" | wc -l; }
+alive_after() { [ "$(alive)" -gt "$1" ]; }
+check 'systemd is told what it waits for' busywait 20 notified 'STATUS=Waits until'
+kill -HUP "$daemon_pid"
+check 'a reload meanwhile' busywait 20 logged 'Configuration reloaded'
+check 'goes by while it is alive' busywait 20 alive_after "$(alive)"
+check_eq 'and does not make it ready' 0 "$(grep -ac READY=1 "$tmp/notified")"
+control up
+check 'systemd is told when the services are in force' busywait 60 notified READY=1
 check_eq 'conntrack is set as configured' 77 "$(on "$node" sysctl -n net.netfilter.nf_conntrack_udp_timeout)"
 : >"$tmp/log"
 kill -USR1 "$daemon_pid"

@@ -84,18 +84,16 @@ static void on_addresses(void *data)
 	}
 }
 
-static void reload(struct daemon *d)
+static void read_again(struct daemon *d)
 {
 	const char *key;
 	struct config c;
 	struct err e;
 
-	sd_notify(0, "RELOADING=1");
 	if (config_parse(&c, d->argc, d->argv, &e)) {
 		d->metrics.reload_failures++;
 		log_line(LOG_ERR, "Configuration refused, stays as it was",
 			 F_TEXT("reason", e.text));
-		sd_notify(0, "READY=1");
 		return;
 	}
 	key = config_changed_needs_restart(&d->config, &c);
@@ -104,7 +102,6 @@ static void reload(struct daemon *d)
 		log_line(LOG_ERR, "Configuration needs a restart, stays as it was",
 			 F_TEXT("key", key));
 		config_free(&c);
-		sd_notify(0, "READY=1");
 		return;
 	}
 	config_free(&d->config);
@@ -118,7 +115,18 @@ static void reload(struct daemon *d)
 	objects_node_changed(d);
 	d->metrics.reloads++;
 	log_line(LOG_NOTICE, "Configuration reloaded");
-	sd_notify(0, "READY=1");
+}
+
+/* What is not ready yet does not become it by this. */
+static void reload(struct daemon *d)
+{
+	bool ready = d->engine.ever;
+
+	if (ready)
+		sd_notify(0, "RELOADING=1");
+	read_again(d);
+	if (ready)
+		sd_notify(0, "READY=1");
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
@@ -229,6 +237,7 @@ static int follow(struct daemon *d)
 		log_line(LOG_NOTICE, "Started", F_TEXT("version", KSVC_VERSION),
 			 F_TEXT("node", d->config.node_name),
 			 F_TEXT("source", d->config.manifests ? d->config.manifests : "API"));
+		sd_notify(0, "STATUS=Waits until Services and EndpointSlices are listed");
 		status = sd_event_loop(d->loop) < 0;
 	}
 	finish(d);
