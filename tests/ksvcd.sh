@@ -149,6 +149,8 @@ else
 	skip 'the metrics are as Prometheus wants them' 'needs promtool'
 fi
 check_match 'connections are counted by service' 'ksvc_service_connections_total\{service="ns/web"\} [1-9]' "$(cat "$tmp/metrics")"
+passes='kubeproxy_conntrack_reconciler_sync_duration_seconds_count{ip_family="IPv4"}'
+check_match 'passes over conntrack, too' '^[1-9]' "$(metric "$passes")"
 daemon_stop
 release
 
@@ -169,6 +171,7 @@ check 'goes by while it is alive' busywait 20 alive_after "$(alive)"
 check_eq 'and does not make it ready' 0 "$(grep -ac READY=1 "$tmp/notified")"
 control up
 check 'systemd is told when the services are in force' busywait 60 notified READY=1
+check_eq 'passes over conntrack of before it came are not its own' 0 "$(metric "$passes")"
 check_eq 'conntrack is set as configured' 77 "$(on "$node" sysctl -n net.netfilter.nf_conntrack_udp_timeout)"
 : >"$tmp/log"
 kill -USR1 "$daemon_pid"

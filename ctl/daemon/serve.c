@@ -58,6 +58,16 @@ static void count_sweeps(struct daemon *d, const struct nl_stats *stats)
 	d->seen = *stats;
 }
 
+/* Those of before this daemon were counted by the one that was there then. */
+static void skip_sweeps(struct daemon *d)
+{
+	struct nl *nl = engine_nl(&d->engine);
+	struct err ignored;
+
+	if (!nl || nl_stats(nl, &d->seen, &ignored))
+		memset(&d->seen, 0, sizeof(d->seen));
+}
+
 /* What is asked for at once: little. */
 static void collect_rest(struct daemon *d)
 {
@@ -193,6 +203,7 @@ int serve_init(struct daemon *d, struct err *e)
 		err = scrape_new(&d->scrape, d->loop, &d->metrics, &scrape_calls);
 	if (err)
 		return err_set(e, "HTTP server: %s", strerror(-err));
+	skip_sweeps(d);
 	d->proxy.timeout = health_timeout(&d->config);
 	/* Files name no Node. */
 	d->proxy.node_eligible = d->config.manifests;
