@@ -160,7 +160,12 @@ defer kill $!
 busywait 5 [ -S "$tmp/notify" ]
 control down
 : >"$tmp/log"
-NOTIFY_SOCKET=$tmp/notify WATCHDOG_USEC=2000000 daemon_start --master $api_url --conntrack-udp-timeout 77s
+kubeconfig() {
+	printf '%s\n' 'current-context: c' 'contexts: [{name: c, context: {cluster: c}}]' \
+		"clusters: [{name: c, cluster: {server: '$1'}}]" >"$tmp/kubeconfig"
+}
+kubeconfig $api_url
+NOTIFY_SOCKET=$tmp/notify WATCHDOG_USEC=2000000 daemon_start --kubeconfig "$tmp/kubeconfig" --conntrack-udp-timeout 77s
 notified() { grep -aq "$1" "$tmp/notified"; }
 alive() { grep -ao WATCHDOG=1 "$tmp/notified" | wc -l; }
 alive_after() { [ "$(alive)" -gt "$1" ]; }
@@ -178,6 +183,9 @@ kill -USR1 "$daemon_pid"
 put "$(slice web-1 web 10.2.0.2)"
 check 'on SIGUSR1 the log has more' busywait 20 logged '"level":"debug".*ns/web'
 kill -USR2 "$daemon_pid"
+kubeconfig http://10.2.0.2:1
+kill -HUP "$daemon_pid"
+check 'a reload tells of another API server in the kubeconfig' busywait 20 logged 'needs a restart.*kubeconfig'
 daemon_stop
 check 'it says when it ends' notified STOPPING=1
 

@@ -254,6 +254,27 @@ int api_access_init(struct api_access *a, const char *kubeconfig, const char *se
 	return api_access_in_cluster(a, NULL, NULL, e);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_pem(const struct api_pem *a, const struct api_pem *b)
+{
+	return same_text(a->file, b->file) && same_text(a->text, b->text);
+}
+
+bool api_access_same(const struct api_access *a, const struct api_access *b)
+{
+	return same_text(a->server, b->server) &&
+	       same_text(a->tls_server_name, b->tls_server_name) &&
+	       same_text(a->proxy, b->proxy) && a->insecure == b->insecure &&
+	       same_pem(&a->ca, &b->ca) && same_pem(&a->cert, &b->cert) &&
+	       same_pem(&a->key, &b->key) && same_text(a->user, b->user) &&
+	       same_text(a->password, b->password) && same_text(a->token_file, b->token_file) &&
+	       (a->token_file || same_text(a->token, b->token));
+}
+
 static void secret_free(char *s)
 {
 	if (s)

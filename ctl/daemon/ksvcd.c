@@ -84,19 +84,45 @@ static void on_addresses(void *data)
 	}
 }
 
+/* The kubeconfig may be the same file, and say something else. */
+static int check_access(const struct daemon *d, const char **changed, struct err *e)
+{
+	struct api_access access;
+
+	if (!d->api)
+		return 0;
+	if (api_access_init(&access, d->config.kubeconfig, d->config.master, e))
+		return -1;
+	if (!api_access_same(&access, source_api_access(d->api)))
+		*changed = "clientConnection.kubeconfig";
+	api_access_clean(&access);
+	return 0;
+}
+
+static int read_config(const struct daemon *d, struct config *c, const char **changed,
+		       struct err *e)
+{
+	if (config_parse(c, d->argc, d->argv, e))
+		return -1;
+	*changed = config_changed_needs_restart(&d->config, c);
+	if (*changed || !check_access(d, changed, e))
+		return 0;
+	config_free(c);
+	return -1;
+}
+
 static void read_again(struct daemon *d)
 {
 	const char *key;
 	struct config c;
 	struct err e;
 
-	if (config_parse(&c, d->argc, d->argv, &e)) {
+	if (read_config(d, &c, &key, &e)) {
 		d->metrics.reload_failures++;
 		log_line(LOG_ERR, "Configuration refused, stays as it was",
 			 F_TEXT("reason", e.text));
 		return;
 	}
-	key = config_changed_needs_restart(&d->config, &c);
 	if (key) {
 		d->metrics.reload_failures++;
 		log_line(LOG_ERR, "Configuration needs a restart, stays as it was",

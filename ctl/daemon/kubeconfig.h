@@ -56,6 +56,9 @@ int api_access_init(struct api_access *a, const char *kubeconfig, const char *se
  */
 int api_access_token(struct api_access *a, uint64_t now, bool always, struct err *e);
 
+/* Whether both lead to one server as one user; what files hold may differ. */
+bool api_access_same(const struct api_access *a, const struct api_access *b);
+
 void api_access_clean(struct api_access *a);
 
 #endif

@@ -403,6 +403,11 @@ bool source_api_listed(const struct source_api *s)
 	return true;
 }
 
+const struct api_access *source_api_access(const struct source_api *s)
+{
+	return &s->access;
+}
+
 void source_api_relist(struct source_api *s)
 {
 	for (int i = 0; i < N_KINDS; i++) {

@@ -98,6 +98,9 @@ void source_api_free(struct source_api *s);
  */
 bool source_api_listed(const struct source_api *s);
 
+/* How it reaches the server. */
+const struct api_access *source_api_access(const struct source_api *s);
+
 /* Lists all kinds anew, now. */
 void source_api_relist(struct source_api *s);
 

@@ -93,16 +93,21 @@ static void check(const char *text, const char *wanted)
 }
 
 /* A config of one cluster and one user, with these fields (YAML flow mappings). */
-static void check_fields(const char *cluster, const char *user, const char *wanted)
+static const char *config_of(const char *cluster, const char *user)
 {
-	char text[8192];
+	static char text[8192];
 
 	snprintf(text, sizeof(text),
 		 "apiVersion: v1\nkind: Config\ncurrent-context: x\n"
 		 "contexts: [{name: x, context: {cluster: c, user: u}}]\n"
 		 "clusters: [{name: c, cluster: {%s}}]\nusers: [{name: u, user: {%s}}]\n",
 		 cluster, user);
-	check(text, wanted);
+	return text;
+}
+
+static void check_fields(const char *cluster, const char *user, const char *wanted)
+{
+	check(config_of(cluster, user), wanted);
 }
 
 #define SERVER		"server: 'https://10.0.0.1:6443'"
@@ -372,6 +377,53 @@ static void rotation(void)
 	api_access_clean(&a);
 }
 
+static void read_fields(struct api_access *a, const char *cluster, const char *user)
+{
+	char path[256];
+	struct err e = {};
+
+	write_text("config", config_of(cluster, user));
+	snprintf(path, sizeof(path), "%s/config", directory);
+	api_access_kubeconfig(a, path, NULL, NULL, &e);
+	expect_text("to be compared", e.text, "");
+}
+
+static void compared(void)
+{
+	static const struct {
+		const char *cluster, *user;
+	} configs[] = {
+		{ SERVER, "" }, { "server: 'https://10.0.0.2:6443'", "" },
+		{ SERVER ", tls-server-name: x", "" }, { SERVER ", proxy-url: 'http://a:1'", "" },
+		{ SERVER ", insecure-skip-tls-verify: true", "" },
+		{ SERVER ", certificate-authority: me.pem", "" },
+		{ SERVER ", certificate-authority-data: " PEM64, "" },
+		{ SERVER, "client-certificate: me.pem, client-key: me.key" },
+		{ SERVER, "client-certificate: me.key, client-key: me.key" },
+		{ SERVER, "client-certificate: me.pem, client-key: me.pem" },
+		{ SERVER, "username: a" }, { SERVER, "username: b" },
+		{ SERVER, "username: a, password: b" }, { SERVER, "token: a" },
+		{ SERVER, "token: b" }, { SERVER, "tokenFile: token" },
+	};
+	struct api_access a, b;
+
+	write_text("me.pem", PEM);
+	write_text("me.key", PEM);
+	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(configs); j++) {
+			write_text("token", "one");
+			read_fields(&a, configs[i].cluster, configs[i].user);
+			/* A token that has rotated is no other user. */
+			write_text("token", "two");
+			read_fields(&b, configs[j].cluster, configs[j].user);
+			if (api_access_same(&a, &b) != (i == j))
+				expect_text(configs[i].user, configs[j].user, "another");
+			api_access_clean(&a);
+			api_access_clean(&b);
+		}
+	}
+}
+
 /* Every beginning of a good file, and each of its bytes damaged. */
 static void damaged(void)
 {
@@ -406,6 +458,7 @@ static const struct {
 	{ "kubeconfig: bad values", bad_values },
 	{ "kubeconfig: bad files that it names", bad_files },
 	{ "kubeconfig: bad as a whole", bad_configs },
+	{ "kubeconfig: compared with another", compared },
 	{ "kubeconfig: damaged and cut off", damaged },
 	{ "in-cluster: service accounts", in_cluster },
 	{ "token: rotation", rotation },
