@@ -341,6 +341,20 @@ static int finish(struct config_draft *d, struct err *e)
 	return 0;
 }
 
+/* Flags that a value of the file took the place of. */
+static int read_file_over_flags(struct config_draft *d, struct err *e)
+{
+	struct config_origin flags[N_CONFIG_ITEMS];
+
+	memcpy(flags, d->origin, sizeof(flags));
+	if (config_read_file(d, d->c.file, e))
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (flags[i].name && d->origin[i].line)
+			config_note(d, flags[i].name, 0);
+	return 0;
+}
+
 static int fill(struct config_draft *d, int argc, char *const *argv, struct err *e)
 {
 	if (config_read_flags(d, argc, argv, e))
@@ -350,7 +364,7 @@ static int fill(struct config_draft *d, int argc, char *const *argv, struct err 
 		return 0;
 	}
 	d->c.action = d->check ? CONFIG_CHECK : d->cleanup ? CONFIG_CLEANUP : CONFIG_RUN;
-	if (d->c.file && config_read_file(d, d->c.file, e))
+	if (d->c.file && read_file_over_flags(d, e))
 		return -1;
 	return finish(d, e);
 }

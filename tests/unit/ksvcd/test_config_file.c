@@ -339,6 +339,14 @@ static void precedence(void)
 	expect_text(prefix_format(&got.settings.cluster_cidrs.prefixes[0], buf), "10.0.0.0/8");
 	expect(got.log_level == LOG_WARNING && !got.log_json && !got.conntrack.min);
 	expect(got.healthz.port == 7);
+	expect_part(notes(), "kubeconfig:0 ");
+	expect_part(notes(), "cluster-cidr:0 ");
+	expect_part(notes(), "nodeport-addresses:0 ");
+	expect_part(notes(), "conntrack-min:0");
+	expect_part(notes(), "healthz-bind-address:0 ");
+	expect(!strstr(notes(), "log-level:0") && !strstr(notes(), "logging-format:0"));
+	configure_file("--cluster-cidr=11.0.0.0/8", "bindAddress: 10.0.0.1\nconntrack: {min: 1}");
+	expect_text(notes(), "");
 	configure_file("--healthz-port=5", "healthzBindAddress: 10.0.0.1");
 	expect(got.healthz.port == 10256);
 	configure_file("--manifests=/m", "clientConnection: {kubeconfig: /b}");
