@@ -61,6 +61,9 @@ int api_check_pem(const char *text, size_t len, struct err *e)
 {
 	if (strlen(text) != len || !strstr(text, "-----BEGIN "))
 		return err_set(e, "is not PEM");
+	/* OpenSSL would ask for the password at the terminal, and wait. */
+	if (strstr(text, "-----BEGIN ENCRYPTED ") || strstr(text, "Proc-Type: 4,ENCRYPTED"))
+		return err_set(e, "is encrypted");
 	return 0;
 }
 

@@ -237,6 +237,13 @@ static void bad_files(void)
 		     "certificate-authority: /dev/zero: is not a regular file");
 	check_fields(SERVER ", certificate-authority: token", "", "config: clusters[0].cluster."
 		     "certificate-authority: token: is not PEM");
+	write_text("me.pem", PEM);
+	write_text("me.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n");
+	check_fields(SERVER, "client-certificate: me.pem, client-key: me.key",
+		     "config: users[0].user.client-key: me.key: is encrypted");
+	write_text("me.key", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n");
+	check_fields(SERVER, "client-certificate: me.pem, client-key: me.key",
+		     "config: users[0].user.client-key: me.key: is encrypted");
 	check_fields(SERVER, "tokenFile: none", "config: users[0].user.tokenFile: none: "
 		     "No such file or directory");
 	check_fields(SERVER, "tokenFile: fifo",
