@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +25,9 @@
 #define LINE_SIZE	PIPE_BUF
 #define MAX_FIELDS	32
 #define JOURNAL_TEXT	16384
+#ifndef JOURNAL_SOCKET
+#define JOURNAL_SOCKET	"/run/systemd/journal/socket"
+#endif
 #define CUT		"\xe2\x80\xa6"	/* an ellipsis */
 #define NO_CHARACTER	"\xef\xbf\xbd"
 
@@ -182,6 +187,22 @@ static bool is_journal(void)
 	       !fstat(STDERR_FILENO, &st) && st.st_dev == dev && st.st_ino == inode;
 }
 
+/* sd_journal_sendv() would wait for one that does not read. */
+static bool journal_reads(void)
+{
+	const struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	bool reads = true;
+
+	if (fd < 0)
+		return true;
+	if (!connect(fd, (const struct sockaddr *)&to, sizeof(to)))
+		reads = poll(&p, 1, 0) != 0;
+	close(fd);
+	return reads;
+}
+
 struct entry {
 	struct iovec parts[MAX_FIELDS + 4];
 	int n;
@@ -239,7 +260,7 @@ static void to_journal(int level, const char *message, const struct log_field *f
 	add_part(&entry, xasprintf("KSVC_EVENT=%s", message));
 	for (size_t i = 0; i < MAX_FIELDS && fields[i].key; i++)
 		add_part(&entry, journal_field(&fields[i]));
-	if (sd_journal_sendv(entry.parts, entry.n) < 0)
+	if (!journal_reads() || sd_journal_sendv(entry.parts, entry.n) < 0)
 		to_stderr(level, message, fields);
 	for (int i = 0; i < entry.n; i++)
 		free(entry.parts[i].iov_base);

@@ -6,8 +6,10 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -236,6 +238,48 @@ static void journal(void)
 	release();
 }
 
+/* The queue of a socket that nobody reads is as full as several others can make it. */
+static int full_socket(int *writers, size_t n)
+{
+	const struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = "journal" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	expect(!bind(fd, (const struct sockaddr *)&at, sizeof(at)));
+	for (size_t i = 0; i < n; i++) {
+		writers[i] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		expect(!connect(writers[i], (const struct sockaddr *)&at, sizeof(at)));
+		while (send(writers[i], "x", 1, 0) == 1)
+			;
+	}
+	return fd;
+}
+
+static void journal_hangs(void)
+{
+	int cwd = open(".", O_RDONLY | O_CLOEXEC), writers[16], fd;
+
+	expect(!chdir(temp_dir()));
+	fd = full_socket(writers, ARRAY_SIZE(writers));
+	capture();
+	be_journal(0, 0);
+	*entry = '\0';
+	log_line(LOG_NOTICE, "a");
+	expect_part(captured(), "\"message\":\"a\"");
+	expect_text(entry, "");
+	while (recv(fd, (char[1]){}, 1, MSG_DONTWAIT) == 1)
+		;
+	log_line(LOG_NOTICE, "b");
+	expect_text(captured(), "");
+	expect_part(entry, "MESSAGE=b\n");
+	setenv("JOURNAL_STREAM", "x", 1);
+	release();
+	for (size_t i = 0; i < ARRAY_SIZE(writers); i++)
+		close(writers[i]);
+	close(fd);
+	expect(!fchdir(cwd));
+	close(cwd);
+}
+
 const struct test log_tests[] = {
 	{ "log: fields", fields },
 	{ "log: levels", levels },
@@ -243,5 +287,6 @@ const struct test log_tests[] = {
 	{ "log: long lines", long_lines },
 	{ "log: nobody reads", nobody_reads },
 	{ "log: journal", journal },
+	{ "log: a journal that does not read", journal_hangs },
 	{}
 };
