@@ -259,6 +259,22 @@ def half_open(s):
         expect(c.stats()["EndpointSlice"]["lists"], 1)
 
 
+@test("half-open: the kernel asks whether the server is there, within 20 s")
+def keepalive(s):
+    port = ":%04X" % int(s.address.rpartition(":")[2])
+
+    def timers():
+        """Of connections to the server: 2 is for keepalive, in hundredths of a second."""
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            rows = [line.split() for line in f]
+        return [row[5].split(":") for row in rows if row[2].endswith(port) and row[3] == "01"]
+
+    with Client("--server", s.url) as c:
+        watching(s, c)
+        poll(lambda: len(timers()) >= 3 and
+             all(int(kind) == 2 and int(when, 16) <= 2000 for kind, when in timers()))
+
+
 @test("slow servers: no answer, a byte at a time, headers without end")
 def slow(s):
     s.put(service("a"))
