@@ -239,6 +239,14 @@ kill -HUP "$daemon_pid"
 check 'one with an unknown key is refused, with its line' busywait 20 logged 'config:7'
 check 'and changes nothing' masquerades
 daemon_stop
+: >"$tmp/log"
+daemon_start --manifests "$tmp/manifests" --min-sync-period "$((8 * KSVC_SLOW))s" --sync-period 10m
+check 'with a least time between changes' busywait 20 logged '"In force"'
+slice web-1 web 10.2.0.4 >"$tmp/manifests/.new"
+mv "$tmp/manifests/.new" "$tmp/manifests/web-1.json"
+check 'the next one waits' busywait 20 metric_is kubeproxy_sync_proxy_rules_endpoint_changes_pending 1
+check 'and comes' busywait 20 has_endpoints ns/web 10.2.0.4:8080
+daemon_stop
 check 'cleaned up, nothing is left' ip netns exec "$node" ksvcd --cleanup --state "$tmp/state/saved.json"
 check_eq 'of services' '' "$(names)"
 check_eq 'of settings' 0 "$(ctl get masquerade-all | grep -c on$)"
