@@ -9,6 +9,7 @@
 #define LABEL_SERVICE_NAME	"kubernetes.io/service-name"
 #define ANNOTATION_WEIGHT	"ksvc.io/weight"
 #define MAX_HINTS		256
+#define MAX_ENDPOINTS		65535	/* of a service in the kernel; the API server has 1,000 */
 
 static int read_conditions(struct jread *r, const json_t *o, struct k8s_endpoint *ep)
 {
@@ -114,6 +115,8 @@ static int read_endpoints(struct jread *r, const json_t *root, struct k8s_slice 
 
 	if (jread_get(r, root, "endpoints", JSON_ARRAY, &array))
 		return -1;
+	if (json_array_size(array) > MAX_ENDPOINTS)
+		return jread_fail(r, "endpoints", "has more than %d entries", MAX_ENDPOINTS);
 	s->endpoints = xcalloc(json_array_size(array), sizeof(*s->endpoints));
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		struct k8s_endpoint ep = {};

@@ -145,6 +145,23 @@ static void lists(void)
 	k8s_free(&k);
 }
 
+static void too_many(void)
+{
+	json_t *o = slice("x", "a", "10.1.0.1", NULL), *list = json_object_get(o, "endpoints");
+	struct k8s k = {};
+	struct err e = {};
+
+	for (int i = 1; i < 65535; i++)
+		json_array_append(list, json_array_get(list, 0));
+	expect(k8s_put(&k, K8S_SLICE, o, &e) == 1);
+	json_array_append(list, json_array_get(list, 0));
+	expect(k8s_put(&k, K8S_SLICE, o, &e) == -1);
+	expect_text(e.text, "EndpointSlice ns/x: endpoints: has more than 65535 entries");
+	expect(k.slices.n == 1);
+	json_decref(o);
+	k8s_free(&k);
+}
+
 /* What a list has, but nobody can read, is as it was when it could be. */
 static void broken_in_lists(void)
 {
@@ -322,6 +339,7 @@ const struct test k8s_store_tests[] = {
 	{ "store: a broken object leaves the last good one", broken },
 	{ "store: what a list lacks is gone", lists },
 	{ "store: what cannot be read in a list stays", broken_in_lists },
+	{ "store: a slice with more endpoints than the kernel takes", too_many },
 	{ "store: claims are settled by names, not by time", claims },
 	{ "store: what is in force, as found", reload },
 	{ "store: health ports and what they count (H1, H3)", health },
