@@ -83,6 +83,26 @@ put "$(service late "$(clusterip 10.96.0.5)")"
 check 'others are unaffected' busywait 20 names_are 'ns/late ns/other ns/web'
 delete "$(service late '')"
 
+# --- more than the kernel takes of one service
+many() {
+	python3 -I -S -c '
+import json, sys
+print(json.dumps({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+    "metadata": {"name": sys.argv[1], "namespace": "ns", "labels": {"kubernetes.io/service-name": "big"}},
+    "ports": [{"name": "", "port": 8080, "protocol": "TCP"}],
+    "endpoints": [{"addresses": ["10.%s.%d.%d" % (sys.argv[2], i >> 8, i & 255)]} for i in range(40000)]}))' "$1" "$2"
+}
+{ many big-1 3; many big-2 4; service big "$(clusterip 10.96.0.6)"; } >"$tmp/big"
+put "@$tmp/big"
+check 'a service that the kernel refuses is named' busywait 60 logged 'refused by the kernel.*"big"'
+put "$(service late "$(clusterip 10.96.0.5)")"
+is_there() { [[ " $(names) " == *" $1 "* ]]; }
+check 'others are unaffected' busywait 30 is_there ns/late
+put "$(slice big-1 big)$(slice big-2 big 10.2.0.2)"
+check 'and it is not, once it fits' busywait 60 has_endpoints ns/big 10.2.0.2:8080
+delete "$(service late '')$(service big '')$(slice big-1 big)$(slice big-2 big)"
+check 'both are gone' busywait 20 names_are 'ns/other ns/web'
+
 # --- what others do
 before=$(metric ksvc_drift_total)
 ctl del-service ns/other
