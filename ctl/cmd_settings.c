@@ -40,13 +40,20 @@ static int add_primary(struct settings *s, const struct setting *key, struct err
 	return n ? 0 : err_set(e, "there is no default route, hence no primary address");
 }
 
-/* Values may also be parted by commas. */
+static bool is_list(const struct setting *key)
+{
+	return key->type == SETTING_PREFIXES || key->type == SETTING_NAMES;
+}
+
+/* Values of a list may also be parted by commas. */
 static int add_values(struct settings *s, const struct setting *key, char *text,
 		      struct err *e)
 {
-	char *save, *value = strtok_r(text, ",", &save);
+	char *save, *value;
 
-	for (; value; value = strtok_r(NULL, ",", &save))
+	if (!is_list(key))
+		return setting_add(s, key, text, e);
+	for (value = strtok_r(text, ",", &save); value; value = strtok_r(NULL, ",", &save))
 		if (setting_add(s, key, value, e))
 			return -1;
 	return 0;
@@ -54,13 +61,12 @@ static int add_values(struct settings *s, const struct setting *key, char *text,
 
 static int parse_values(struct settings *s, const struct setting *key, int n, char **values)
 {
-	bool list = key->type == SETTING_PREFIXES || key->type == SETTING_NAMES;
 	struct err e;
 
 	s->has = key->has;
-	if (!list && n != 1)
+	if (!is_list(key) && n != 1)
 		return usage_error("%s takes one value", key->key);
-	if (n == 1 && !strcmp(values[0], "none") && list)
+	if (n == 1 && !strcmp(values[0], "none") && is_list(key))
 		return 0;
 	for (int i = 0; i < n; i++) {
 		if (key->has == HAS_NODEPORT_ADDRESSES && !strcmp(values[i], "primary")) {

@@ -263,6 +263,8 @@ expect_fail 'a source range with host bits' 2 '--source-range.*beyond' \
 	k set-service default/web:http --source-range 10.0.0.1/8
 expect_fail 'no such set' 2 '--sets.*draining' k set-endpoint default/web:http 10.1.0.7:80 --sets cluster,lokal
 expect_fail 'no such switch' 2 'neither on nor off' k set ping yes
+expect_fail 'a switch without a value' 2 'ping: "" is neither on nor off' k set ping ''
+expect_fail 'a switch with two' 2 'ping: "on,off" is neither on nor off' k set ping on,off
 expect_fail 'no records at all' 2 '1 to 16777216' k set affinity-entries 0
 expect_fail 'affinity of none' 1 'no such service' k affinity nobody
 expect_fail 'del-affinity of none' 1 'no such service' k del-affinity nobody
