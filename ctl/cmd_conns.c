@@ -61,6 +61,15 @@ static int conns_table(const struct conns *conns)
 	return finish_output();
 }
 
+static bool has_node_port(const struct model *m)
+{
+	for (size_t i = 0; i < m->n_services; i++)
+		for (uint32_t j = 0; j < m->services[i].n_frontends; j++)
+			if (m->services[i].frontends[j].class == KSVC_CLASS_NODE_PORT)
+				return true;
+	return false;
+}
+
 int cmd_conns(int argc, char **argv)
 {
 	struct conns conns = {};
@@ -82,8 +91,11 @@ int cmd_conns(int argc, char **argv)
 		err = open_module(&nl, &e);
 	if (!err)
 		err = nl_services(nl, name, &m, &e);
+	/* Another service may have its number at an address that is not the node's. */
+	if (!err && name && has_node_port(&m))
+		err = nl_services(nl, NULL, &m, &e);
 	if (!err)
-		err = conns_get(&m, &conns, &e);
+		err = conns_get(&m, name, &conns, &e);
 	nl_close(nl);
 	if (err)
 		status = refused(&e);

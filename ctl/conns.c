@@ -17,6 +17,7 @@ struct known {
 struct reader {
 	struct known *known;		/* sorted */
 	size_t n_known;
+	const char *name;		/* of the only service wanted, or NULL */
 	struct conns *conns;
 };
 
@@ -114,7 +115,7 @@ static int on_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, vo
 	key.frontend.port = get_port(ct, ATTR_ORIG_PORT_DST);
 	get_addr(ct, ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST, family, &key.frontend.addr);
 	known = find_known(r, key);
-	if (!known)
+	if (!known || (r->name && strcmp(known->service, r->name)))
 		return NFCT_CB_CONTINUE;
 	xgrow(&r->conns->list, r->conns->n, sizeof(*c));
 	c = &r->conns->list[r->conns->n++];
@@ -160,9 +161,9 @@ static void fill_known(struct reader *r, const struct model *m)
 		qsort(r->known, r->n_known, sizeof(*r->known), known_cmp);
 }
 
-int conns_get(const struct model *m, struct conns *conns, struct err *e)
+int conns_get(const struct model *m, const char *name, struct conns *conns, struct err *e)
 {
-	struct reader r = { .conns = conns };
+	struct reader r = { .name = name, .conns = conns };
 	uint32_t family = AF_UNSPEC;
 	struct nfct_handle *h;
 	int err = 0;

@@ -18,7 +18,10 @@ struct conns {
 	size_t n;
 };
 
-/* Translated connections to the frontends of m, sorted; caller frees the list. */
-int conns_get(const struct model *m, struct conns *conns, struct err *e);
+/*
+ * Translated connections to the frontends of m, sorted; of the service called
+ * name only, if that is not NULL. Caller frees the list.
+ */
+int conns_get(const struct model *m, const char *name, struct conns *conns, struct err *e);
 
 #endif

@@ -161,6 +161,11 @@ check_eq 'removes it' 0 "$(k affinity --json | jq length)"
 check 'a connection' send
 check 'del-affinity of all' k del-affinity sticky
 check_eq 'removes it' 0 "$(k affinity --json sticky | jq length)"
+check 'a service with a node port' k add-service ported --node-port 7/udp --endpoint 10.1.0.31:7
+check_eq 'has no part in what another one with that port has' '[]' "$(k conns --json ported | jq -c .)"
+check_eq 'which has' '["sticky","192.0.2.1","10.96.0.30:7","10.1.0.30:7","UNREPLIED"]' \
+	"$(k conns --json sticky | jq -c '.[0] | [.service, (.client | sub(":.*"; "")), .vip, .endpoint, .state]')"
+check 'del-service' k del-service ported
 # Any address of the prefix is then one of the node.
 ip -n "$node" route add local 10.250.0.0/20 dev lo
 # shellcheck disable=SC2317 # by check
