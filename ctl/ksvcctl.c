@@ -90,12 +90,16 @@ static void print_command_usage(FILE *f)
 int usage_error(const char *fmt, ...)
 {
 	va_list ap;
+	char *text;
 
-	fprintf(stderr, "ksvcctl: %s%s", command ? command->name : "", command ? ": " : "");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
 	va_end(ap);
+	fprintf(stderr, "ksvcctl: %s%s", command ? command->name : "", command ? ": " : "");
+	print_text(stderr, text ? text : "out of memory");
 	fputc('\n', stderr);
+	free(text);
 	print_command_usage(stderr);
 	return STATUS_USAGE;
 }
@@ -147,7 +151,7 @@ bool global_option(int c, int *status)
 		print_command_usage(stdout);
 		if (command)
 			printf("%s\n", command->help);
-		*status = STATUS_OK;
+		*status = finish_output();
 		return false;
 	default:
 		/* getopt has said what is wrong. */
@@ -200,9 +204,11 @@ int finish_output(void)
 {
 	struct err e;
 
+	/* After a failure long ago, errno is that of something else. */
+	errno = 0;
 	if (!fflush(stdout) && !ferror(stdout))
 		return STATUS_OK;
-	err_set(&e, "standard output: %s", strerror(errno));
+	err_set(&e, "standard output: %s", errno ? strerror(errno) : "not all of it was written");
 	return refused(&e);
 }
 
@@ -269,14 +275,12 @@ int main(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	command = find_command(argv[optind]);
-	if (!command) {
-		fprintf(stderr, "ksvcctl: unknown command \"%s\"\n", argv[optind]);
-		print_usage(stderr);
-		return STATUS_USAGE;
-	}
+	if (!command)
+		return usage_error("unknown command \"%s\"", argv[optind]);
 	command_name = command->name;
 	argv += optind;
 	argc -= optind;
+	argv[0] = (char *)"ksvcctl";	/* whose words getopt's are */
 	optind = 0;		/* glibc: start over */
 	status = command->fn(argc, argv);
 	free(command_object);
