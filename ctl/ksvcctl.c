@@ -258,8 +258,10 @@ int main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{}
 	};
+	static char program[] = "ksvcctl";	/* whose words getopt's are */
 	int c, status;
 
+	argv[0] = program;
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	while ((c = getopt_long(argc, argv, "+hjvV", options, NULL)) != -1) {
@@ -280,7 +282,7 @@ int main(int argc, char **argv)
 	command_name = command->name;
 	argv += optind;
 	argc -= optind;
-	argv[0] = (char *)"ksvcctl";	/* whose words getopt's are */
+	argv[0] = program;
 	optind = 0;		/* glibc: start over */
 	status = command->fn(argc, argv);
 	free(command_object);
