@@ -162,12 +162,16 @@ int cmd_doctor(int argc, char **argv)
 {
 	struct doctor d = {};
 	bool failed = false;
+	struct err e;
 	int status;
 
 	if (only_global_options(argc, argv, &status))
 		return status;
 	if (optind < argc)
 		return usage_error("unexpected argument \"%s\"", argv[optind]);
+	/* Or all that follows would be about another namespace than the one asked for. */
+	if (enter_namespace(&e))
+		return refused(&e);
 	check_module(&d);
 	check_lockdown(&d);
 	check_conntrack(&d);
