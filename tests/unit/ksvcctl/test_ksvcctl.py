@@ -71,6 +71,10 @@ def options():
     return set(re.findall(r'\{ "([a-z-]+)", (?:no|required)_argument', sources()))
 
 
+def settings():
+    return set(re.findall(r'SETTING\("([a-z-]+)"', read("lib", "settings.c")))
+
+
 @test("arguments: each that is wrong is named, and the usage is told")
 def arguments():
     for pattern, *words in (
@@ -252,6 +256,21 @@ def help_of_commands():
             expect(option in options(), f"{name}: --{option} is no option")
     r = run("--version")
     expect(r.returncode == 0 and r.stdout == b"ksvcctl test\n", r)
+
+
+@test("the man page has every command, option and setting, and no other")
+def man_page():
+    text = read("man", "ksvcctl.8").replace("\\-", "-")
+    told = set(re.findall(r'^\.B[IR]? "?([a-z][a-z-]*)\b', text, re.M))
+    for name in set(commands()) | settings():
+        expect(name in told, f"{name} is missing")
+    mentioned = set(re.findall(r"--([a-z][a-z-]*)", text))
+    expect(mentioned == options(), f"options {sorted(mentioned ^ options())}")
+    man = shutil.which("man")
+    if man:
+        r = subprocess.run([man, "--warnings", "-l", os.path.join(CTL, "man", "ksvcctl.8")], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, env=dict(os.environ, MANWIDTH="80", LC_ALL="C.UTF-8"))
+        expect(r.returncode == 0 and not r.stderr and b"SYNOPSIS" in r.stdout, r.stderr.decode())
 
 
 def main():
