@@ -273,6 +273,64 @@ def man_page():
         expect(r.returncode == 0 and not r.stderr and b"SYNOPSIS" in r.stdout, r.stderr.decode())
 
 
+def complete(line, tool='printf "service\\tdefault/web:http\\nservice\\ta b;c\\nfrontend\\tno\\n"'):
+    """What completion makes of the line, to whose end the cursor is."""
+    script = f"""
+        ksvcctl() {{ [ "$*" = "show --tab" ] && {tool}; }}
+        ls() {{ printf '%s\\n' '$(ls)' eth0; }}
+        . {os.path.join(CTL, "completion", "ksvcctl")}
+        COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:' COMP_LINE=$1 COMP_POINT=${{#1}} COMPREPLY=()
+        _ksvcctl
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    r = subprocess.run(["bash", "-c", script, "bash", line], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       env=dict(os.environ, LC_ALL="C.UTF-8"))
+    expect(not r.stderr, f"{line}: {r.stderr.decode()}")
+    return r.stdout.decode().split("\n")[:-1]
+
+
+@test("completion: commands, options, settings and services")
+def completion():
+    for line, wanted in (
+            ("ksvcctl add-s", ["add-service"]), ("ksvcctl --js", ["--json"]),
+            ("ksvcctl --netns x del-e", ["del-endpoint"]),
+            ("ksvcctl add-service a --sch", ["--scheduler"]),
+            ("ksvcctl set-service a --scheduler m", ["maglev"]),
+            ("ksvcctl add-service a --on-remove ", ["keep", "reset"]),
+            ("ksvcctl set ping ", ["on", "off"]), ("ksvcctl set cluster", ["cluster-cidr"]),
+            ("ksvcctl get drop", ["drop-invalid"]), ("ksvcctl explain --fr", ["--from"]),
+            ("ksvcctl apply -f x --dry", ["--dry-run"]),
+            ("ksvcctl show d", ["default/web:http"]),
+            ("ksvcctl show --netns ", ["\\$\\(ls\\)", "eth0"]), ("ksvcctl explain --in e", ["eth0"]),
+            # The colon parts words: what comes after it is what bash wants.
+            ("ksvcctl show default/web:", ["http"]), ("ksvcctl show default/web:x", [""]),
+            # What the shell would understand is quoted, so that it is one word and no more.
+            ("ksvcctl show a", ["a\\ b\\;c"]), ("ksvcctl show a\\ ", ["a\\ b\\;c"]),
+            ("ksvcctl show a\\ b\\;", ["a\\ b\\;c"]),
+            ("ksvcctl add-endpoint a\\ b\\;c ", [""]), ("ksvcctl stats ", ["default/web:http", "a\\ b\\;c"])):
+        expect(complete(line) == wanted, f"{line}: {complete(line)}, not {wanted}")
+    expect(complete("ksvcctl show ", "false") == [""], "completes although there is no module")
+
+
+@test("completion has every command, option and setting, and no other")
+def completion_words():
+    globally = {"json", "verbose", "netns", "help"}
+    expect(set(complete("ksvcctl ")) == set(commands()) | {f"--{o}" for o in globally | {"version"}},
+           complete("ksvcctl "))
+    expect(set(complete("ksvcctl set ")) == settings(), complete("ksvcctl set "))
+    offered = set()
+    for name, usage in commands().items():
+        words = {word[2:] for word in complete(f"ksvcctl {name} -") if word.startswith("--")}
+        wanted = set(re.findall(r"--([a-z-]+)", usage)) | globally
+        expect(words == wanted, f"{name}: {sorted(words ^ wanted)}")
+        offered |= words
+    # -f stands for these, and --version is no command's.
+    expect(options() - offered == {"file", "filename", "version"}, options() - offered)
+    # An option's argument is not taken for the command.
+    for option in re.findall(r'\{ "([a-z-]+)", required_argument', sources()):
+        expect(complete(f"ksvcctl --{option} x sho") == ["show"], f"--{option}: its argument is taken for the command")
+
+
 def main():
     tests = [t for t in TESTS if len(sys.argv) < 3 or any(part in t[0] for part in sys.argv[2:])]
     failures = 0
