@@ -81,23 +81,33 @@ static void check_module(struct doctor *d)
 		      d->info.version, d->info.services, d->info.namespaces);
 }
 
-static void check_lockdown(struct doctor *d)
+/* What keeps modules without signature out, or NULL. */
+static const char *signature_wanted(void)
 {
-	bool locked, secure_boot;
 	char buf[256];
 
-	locked = read_some("/sys/kernel/security/lockdown", buf, sizeof(buf)) &&
-		 !strstr(buf, "[none]");
-	secure_boot = read_some(SECURE_BOOT, buf, sizeof(buf)) >= 5 && buf[4] == 1;
-	if (!locked && !secure_boot)
+	if (read_some("/sys/kernel/security/lockdown", buf, sizeof(buf)) && !strstr(buf, "[none]"))
+		return "kernel lockdown";
+	if (read_some(SECURE_BOOT, buf, sizeof(buf)) >= 5 && buf[4] == 1)
+		return "secure boot";
+	if (read_some("/sys/module/module/parameters/sig_enforce", buf, sizeof(buf)) && *buf == 'Y')
+		return "module.sig_enforce";
+	return NULL;
+}
+
+static void check_lockdown(struct doctor *d)
+{
+	const char *why = signature_wanted();
+
+	if (!why)
 		found(d, "lockdown", FINDING_OK, "modules without signature may be loaded");
 	else if (d->loaded)
 		found(d, "lockdown", FINDING_OK, "%s is on, and the module is loaded all the same",
-		      locked ? "kernel lockdown" : "secure boot");
+		      why);
 	else
 		found(d, "lockdown", FINDING_FAIL,
 		      "%s is on: sign ksvc.ko with a key enrolled by mokutil --import, or switch it off",
-		      locked ? "kernel lockdown" : "secure boot");
+		      why);
 }
 
 static void check_conntrack(struct doctor *d)
