@@ -6,6 +6,7 @@
 #include "ksvcctl.h"
 #include "lib/apply.h"
 #include "lib/input.h"
+#include "lib/json.h"
 #include "lib/k8s.h"
 #include "lib/rtnl.h"
 
@@ -143,6 +144,10 @@ static json_t *op_json(const struct op *op)
 	json_object_set_new(o, "service", json_string(op->service->name));
 	json_object_set_new(o, "action", json_string(op->type == OP_SERVICE_DEL ? "delete" :
 						     op->before ? "change" : "add"));
+	if (op->before)
+		json_object_set_new(o, "before", json_of_service(op->before, false));
+	if (op->type != OP_SERVICE_DEL)
+		json_object_set_new(o, "after", json_of_service(op->service, false));
 	return o;
 }
 

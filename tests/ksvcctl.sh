@@ -355,6 +355,9 @@ sed 's/ksvc.io.scheduler: maglev/ksvc.io\/scheduler: rr/; s/nodePort: 30071/node
 check_match 'apply --dry-run tells what changes' \
 	'scheduler rr.*- node-port 0\.0\.0\.0:30071/tcp.*\+ node-port 0\.0\.0\.0:30072/tcp' \
 	"$(k apply --dry-run -f "$tmp/changed.yaml" 2>/dev/null | tr '\n' ' ')"
+check_eq 'in JSON, too' '[["shop/web:http","change",["maglev","[::]:30071/tcp"],["rr","[::]:30072/tcp"]]]' \
+	"$(k apply --dry-run --json -f "$tmp/changed.yaml" 2>/dev/null | jq -c '[.[] | [.service, .action,
+		(.before, .after | [.scheduler, (.frontends[].address? | select(startswith("[::]")))])]]')"
 check 'apply of a change' k apply -f "$tmp/changed.yaml"
 check_eq 'changes it' '["rr",true]' \
 	"$(one shop/web:http '[.scheduler, any(.frontends[]; .address == "[::]:30072/tcp")]')"
