@@ -65,6 +65,13 @@ rounds() { tally "$tmp/$1.rounds" rounds; }
 go_on() { [ "$(rounds "$1")" -gt $(($2 + 2)) ]; }
 connects() { timeout $((60 * KSVC_SLOW)) ip netns exec "$1" "${python[@]}" "$helpers/traffic.py" once 80 "$2"; }
 
+ksvcctl --netns "$other" monitor >"$tmp/events" 2>"$tmp/monitor" &
+monitor=$!
+listens() {
+	ksvcctl --netns "$other" add-service m --vip 10.96.0.9:1/tcp && ksvcctl --netns "$other" del-service m &&
+		[ -s "$tmp/events" ]
+}
+busywait 20 listens
 save >"$tmp/before"
 for n in 1 2 3; do
 	check "upgrade $n" upgrade
@@ -72,6 +79,11 @@ for n in 1 2 3; do
 	check 'connections from the pod go on' busywait 60 go_on pod "$before_pod"
 	check 'connections of the node go on' busywait 60 go_on node "$before_node"
 done
+# It would hear nothing of the new one.
+check 'who follows the changes is told that the module went' busywait 20 grep -q 'module was removed' "$tmp/monitor"
+kill "$monitor" 2>/dev/null
+wait "$monitor"
+check_eq 'and sees no more of them' 1 $?
 save >"$tmp/after"
 check 'services and settings are what they were' diff "$tmp/before" "$tmp/after"
 check_eq 'nothing else holds the hooks any more' '' "$(ip netns exec "$node" nft list tables)"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The socket: requests, answers, transactions, events. */
+/* The socket: requests, answers, transactions. */
 #include "nl.h"
 
 #include <errno.h>
@@ -10,26 +10,12 @@
 #include <time.h>
 
 #include "nl_answer.h"
-#include "nl_msg.h"
+#include "nl_socket.h"
 
-/* A refusal comes with the request that is refused. */
-#define RECV_SIZE	(MSG_MAX + 65536)
 #define SOCKET_BUFFER	(4 << 20)
 #define DUMP_TRIES	10
 
-struct nl {
-	struct mnl_socket *sock;
-	uint32_t portid;
-	uint16_t family;
-	uint32_t group;			/* of change events */
-	unsigned int protocol;
-	char *recv_buf;
-	struct batch batch;
-	uint32_t txn_seq;		/* of the request that began it */
-	char refused[KSVC_NAME_MAX + 1];	/* service of its first refusal */
-};
-
-static int transport_error(struct err *e)
+int nl_transport_error(struct err *e)
 {
 	int error = errno;
 
@@ -51,9 +37,9 @@ static int receive(struct nl *nl, uint32_t seq, struct answer *a)
 		ssize_t n = mnl_socket_recvfrom(nl->sock, nl->recv_buf, RECV_SIZE);
 
 		if (n < 0)
-			return transport_error(a->e);
+			return nl_transport_error(a->e);
 		if (answer_run(a, nl->recv_buf, n, seq, nl->portid) < 0)
-			return transport_error(a->e);
+			return nl_transport_error(a->e);
 	}
 	return -a->error;
 }
@@ -61,7 +47,7 @@ static int receive(struct nl *nl, uint32_t seq, struct answer *a)
 static int request(struct nl *nl, const struct nlmsghdr *nlh, struct answer *a)
 {
 	if (mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0)
-		return transport_error(a->e);
+		return nl_transport_error(a->e);
 	return receive(nl, nlh->nlmsg_seq, a);
 }
 
@@ -77,9 +63,9 @@ static int open_socket(struct nl *nl, struct err *e)
 
 	nl->sock = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
 	if (!nl->sock)
-		return transport_error(e);
+		return nl_transport_error(e);
 	if (mnl_socket_bind(nl->sock, 0, MNL_SOCKET_AUTOPID) < 0)
-		return transport_error(e);
+		return nl_transport_error(e);
 	nl->portid = mnl_socket_get_portid(nl->sock);
 	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &one, sizeof(one));
 	mnl_socket_setsockopt(nl->sock, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
@@ -338,7 +324,7 @@ int nl_services_begin(struct nl *nl, struct err *e)
 {
 	const struct nlmsghdr *nlh = start(nl, KSVC_CMD_SERVICE_GET, NLM_F_DUMP);
 
-	return mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0 ? transport_error(e) : 0;
+	return mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0 ? nl_transport_error(e) : 0;
 }
 
 /* libmnl would end a dump that is not of one generation. */
@@ -354,10 +340,10 @@ int nl_services_more(struct nl *nl, struct model *m, struct err *e)
 	ssize_t n = mnl_socket_recvfrom(nl->sock, nl->recv_buf, RECV_SIZE);
 
 	if (n < 0)
-		return transport_error(e);
+		return nl_transport_error(e);
 	forgive_changes(nl->recv_buf, n);
 	if (answer_run(&a, nl->recv_buf, n, nl->batch.seq, nl->portid) < 0)
-		return transport_error(e);
+		return nl_transport_error(e);
 	return a.error ? -a.error : !a.done;
 }
 
@@ -517,15 +503,15 @@ static int flush_batch(struct nl *nl, struct err *e)
 	n = mnl_socket_sendto(nl->sock, nl->batch.data, nl->batch.used);
 	nl->batch.used = 0;
 	if (n < 0)
-		return transport_error(e);
+		return nl_transport_error(e);
 	while ((n = recv(fd, nl->recv_buf, RECV_SIZE, MSG_DONTWAIT)) >= 0)
 		if (answer_run(&a, nl->recv_buf, n, 0, nl->portid) < 0)
-			return transport_error(e);
+			return nl_transport_error(e);
 	if (a.error) {
 		memcpy(nl->refused, a.service, sizeof(nl->refused));
 		return -a.error;
 	}
-	return errno == EAGAIN ? 0 : transport_error(e);
+	return errno == EAGAIN ? 0 : nl_transport_error(e);
 }
 
 int nl_txn_op(struct nl *nl, const struct op *op, struct err *e)
@@ -570,45 +556,4 @@ void nl_txn_abort(struct nl *nl)
 
 	request(nl, start(nl, KSVC_CMD_TXN_ABORT, 0), &a);
 	nl->batch.used = 0;
-}
-
-struct monitor {
-	bool (*fn)(const struct nl_event *event, void *data);
-	void *data;
-	bool stop;
-};
-
-static int parse_event(const struct nlmsghdr *nlh, void *data)
-{
-	struct monitor *m = data;
-	struct nl_event event;
-
-	/* Events of a newer module are none of this tool's. */
-	if (!m->stop && !msg_parse_event(nlh, &event))
-		m->stop = !m->fn(&event, m->data);
-	return 0;
-}
-
-int nl_monitor(struct nl *nl, bool (*fn)(const struct nl_event *event, void *data),
-	       void *data, struct err *e)
-{
-	struct monitor m = { .fn = fn, .data = data };
-	struct answer a = { .e = e, .parse = parse_event, .data = &m };
-
-	if (mnl_socket_setsockopt(nl->sock, NETLINK_ADD_MEMBERSHIP, &nl->group,
-				  sizeof(nl->group)) < 0)
-		return transport_error(e);
-	while (!m.stop) {
-		ssize_t n = mnl_socket_recvfrom(nl->sock, nl->recv_buf, RECV_SIZE);
-
-		if (n < 0 && errno == ENOBUFS) {
-			m.stop = !fn(NULL, data);
-			continue;
-		}
-		if (n < 0)
-			return transport_error(e);
-		if (answer_run(&a, nl->recv_buf, n, 0, 0) < 0)
-			return transport_error(e);
-	}
-	return 0;
 }

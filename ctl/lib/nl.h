@@ -128,7 +128,8 @@ const char *nl_txn_refused(const struct nl *nl);
 
 /*
  * Calls fn for every change until it returns false or a signal arrives
- * (-EINTR). event is NULL when the kernel had to leave some out.
+ * (-EINTR), or the module goes (-ENODEV). event is NULL when the kernel had to
+ * leave some out.
  */
 int nl_monitor(struct nl *nl, bool (*fn)(const struct nl_event *event, void *data),
 	       void *data, struct err *e);
