@@ -14,9 +14,11 @@
  * Only new connections to services have to wait.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -216,14 +218,28 @@ static void undo(struct upgrade *u)
 	}
 }
 
+/* Until this process ends. Of two at once, one would let go of what the other holds. */
+static int lock(struct err *e)
+{
+	int fd;
+
+	if (mkdir(SAVE_DIR, 0700) && errno != EEXIST)
+		return err_set(e, SAVE_DIR ": %s", strerror(errno));
+	fd = open(SAVE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+		return err_set(e, SAVE_DIR ": %s", errno == EWOULDBLOCK ?
+			       "another upgrade is going on" : strerror(errno));
+	return 0;
+}
+
 static int prepare(struct upgrade *u, struct err *e)
 {
 	int err = kmodule_prepare(u->module, e);
 
 	if (!err)
+		err = lock(e);
+	if (!err)
 		err = look_everywhere(u, e);
-	if (!err && mkdir(SAVE_DIR, 0700) && errno != EEXIST)
-		err = err_set(e, SAVE_DIR ": %s", strerror(errno));
 	for (size_t i = 0; i < u->n_places && !err; i++)
 		err = hold(&u->places[i], e);
 	for (size_t i = 0; i < u->n_places && !err; i++)
@@ -294,6 +310,19 @@ static int finish(struct upgrade *u, struct err *e)
 	return err;
 }
 
+static int report(const struct upgrade *u)
+{
+	json_t *o;
+
+	if (!global.json) {
+		printf("upgraded; %zu network namespaces restored\n", u->n_places);
+		return finish_output();
+	}
+	o = json_object();
+	json_object_set_new(o, "namespaces", json_integer(u->n_places));
+	return print_json(o);
+}
+
 static int upgrade(struct upgrade *u)
 {
 	struct err e;
@@ -304,10 +333,7 @@ static int upgrade(struct upgrade *u)
 	loaded = load(u, &e);
 	if (loaded < 0 || finish(u, &e))
 		return refused(&e);
-	if (loaded)
-		return STATUS_REFUSED;
-	printf("upgraded; %zu network namespaces restored\n", u->n_places);
-	return finish_output();
+	return loaded ? STATUS_REFUSED : report(u);
 }
 
 int cmd_upgrade(int argc, char **argv)

@@ -24,11 +24,11 @@
 
 require_root
 [ ! -d /sys/module/ksvc ] || skip_all 'ksvc is in use here, and this test replaces it'
-make_topology /usr/bin/python3 nft
+make_topology jq /usr/bin/python3 nft
 setup_ns other
 module=()
 [ -z "${KSVC_KO-}" ] || module=(--module "$KSVC_KO")
-upgrade() { ksvcctl upgrade "${module[@]}"; }
+upgrade() { ksvcctl upgrade "${module[@]}" "$@"; }
 
 # shellcheck disable=SC2154 # from make_topology
 for a in 10.1.0.9/24 fd01::9/64; do
@@ -74,7 +74,11 @@ listens() {
 busywait 20 listens
 save >"$tmp/before"
 for n in 1 2 3; do
-	check "upgrade $n" upgrade
+	if [ $n = 3 ]; then
+		check_eq 'upgrade 3, in JSON' '{"namespaces":2}' "$(upgrade --json | jq -c .)"
+	else
+		check "upgrade $n" upgrade
+	fi
 	before_pod=$(rounds pod) before_node=$(rounds node)
 	check 'connections from the pod go on' busywait 60 go_on pod "$before_pod"
 	check 'connections of the node go on' busywait 60 go_on node "$before_node"
@@ -98,6 +102,7 @@ loaded=$(stat -c %W:%i /sys/module/ksvc)
 expect_fail 'a module that is not there' 1 nosuch.ko ksvcctl upgrade --module "$tmp/nosuch.ko"
 echo 'not a module' >"$tmp/bad.ko"
 expect_fail 'a file that is no module' 1 bad.ko ksvcctl upgrade --module "$tmp/bad.ko"
+expect_fail 'two at once' 1 'another upgrade is going on' flock /run/ksvc ksvcctl upgrade "${module[@]}"
 setup_ns hidden
 # shellcheck disable=SC2154 # from setup_ns
 ksvcctl --netns "$hidden" add-service web --vip 10.96.0.1:80/tcp --endpoint 10.2.0.2:80
