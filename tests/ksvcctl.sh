@@ -11,7 +11,7 @@
 . "$(dirname "$0")/lib.sh"
 
 require_root
-require ip ksvcctl jq python3
+require ip ksvcctl jq modinfo python3
 # The module is missing, is of another protocol, is there.
 if [ ! -d /sys/module/ksvc ]; then
 	expect_fail 'without the module: a clear error' 1 'modprobe ksvc' ksvcctl show
@@ -28,6 +28,22 @@ if [ ! -d /sys/module/ksvc ]; then
 		KSVC_KO=$tmp/ksvc.ko load_ksvc
 		expect_fail 'a module of another protocol: a clear error' 1 'speaks protocol 2, this tool 1' \
 			ksvcctl add-service a --vip 10.96.0.1:80/tcp
+		unload_ksvc
+		# Of another version, but the same protocol.
+		version=$(modinfo -F version "$KSVC_KO")
+		other=${version//[0-9]/9}
+		python3 - "$KSVC_KO" "$tmp/ksvc.ko" "$version" "$other" <<-'END'
+			import sys
+			old, new = (text.encode() + b'\0' for text in sys.argv[3:])
+			data = open(sys.argv[1], 'rb').read()
+			assert data.count(old) >= 2		# for modinfo, and for who asks
+			open(sys.argv[2], 'wb').write(data.replace(old, new))
+		END
+		KSVC_KO=$tmp/ksvc.ko load_ksvc
+		check 'a module of another version: the tool works with it' ksvcctl show
+		check_match 'version tells both' "^ksvcctl $version, .*ksvc\.ko $other, " "$(ksvcctl version | paste -sd ' ')"
+		check_match 'and doctor that they differ' "warn +module +module $other and tool $version differ: .*upgrade" \
+			"$(ksvcctl doctor)"
 		unload_ksvc
 	fi
 fi
@@ -230,16 +246,53 @@ check 'restore of the same' k restore -f "$tmp/saved"
 check 'del-service' k del-service kept
 
 # --- monitor
-k monitor > "$tmp/events" &
+ip netns exec "$node" ksvcctl monitor > "$tmp/events" &
 monitor=$!
+ip netns exec "$node" ksvcctl monitor --json > "$tmp/events.json" &
+monitor_json=$!
 # shellcheck disable=SC2317 # by busywait
-monitor_saw() { grep -q "$1" "$tmp/events"; }
-# It may not be listening yet when the first comes.
+monitor_saw() { grep -q "$1" "$tmp/events" && grep -q "$1" "$tmp/events.json"; }
+# They may not be listening yet when the first comes.
 # shellcheck disable=SC2317 # by busywait
 change_is_seen() { k add-service m --vip 10.96.0.200:1/tcp && k del-service m && monitor_saw added; }
 check 'monitor reports what is added' busywait 10 change_is_seen
 check 'monitor reports what is deleted' busywait 10 monitor_saw deleted
-kill "$monitor"
+check 'monitor reports commits' busywait 10 monitor_saw commit
+check_eq 'monitor --json: a line for each' '["added","m",1,0,true]' \
+	"$(jq -c 'select(.event == "added") | [.event, .service, .frontends, .endpoints, .generation > 0]' "$tmp/events.json" |
+		tail -n 1)"
+kill -INT "$monitor"
+kill -TERM "$monitor_json"
+wait "$monitor"
+check_eq 'monitor ends well when interrupted' 0 $?
+wait "$monitor_json"
+check_eq 'or told to end' 0 $?
+
+# --- two writers at once
+k add-service twice --vip 10.96.0.50:80/tcp --endpoint 10.1.0.50:80
+# writer N: N changes of the weight, one after the other.
+writer() { local n; for ((n = 1; n <= $1; n++)); do k set-endpoint twice 10.1.0.50:80 --weight "$n"; done; }
+# slowly COMMAND...: each of its requests takes a while.
+slowly() {
+	ip netns exec "$node" strace -o "$tmp/strace" -e trace=sendto \
+		-e inject=sendto:delay_enter=$((200000 * KSVC_SLOW)) "$@"
+}
+if command -v strace > /dev/null && slowly ksvcctl version > /dev/null 2>&1; then
+	writer 1000 &
+	writer=$!
+	expect_fail 'a writer whom another does not let in gives up' 1 'another writer kept changing.*tried 5 times' \
+		slowly ksvcctl set-service twice --affinity 7
+	kill "$writer"
+	wait "$writer" 2>/dev/null
+	check_eq 'and has changed nothing' 0 "$(one twice .affinity)"
+	writer 8 &
+	check 'one who is let in tries again' slowly ksvcctl set-service twice --affinity 7
+	wait $!
+	check_eq 'and undoes nothing of the other' '[7,[8]]' "$(one twice '[.affinity, [.endpoints[].weight]]')"
+else
+	skip 'two writers at once' 'no strace'
+fi
+k del-service twice
 
 # --- what is refused changes nothing
 before=$(services)
@@ -369,6 +422,16 @@ for name in shop/web2 shop/web:web; do k del-service "$name"; done
 check_eq 'all is as before' "$before" "$(services)"
 
 # --- large
+mapfile -t many < <(python3 -c 'for i in range(3000): print(f"10.2.{i >> 8}.{i & 255}:80")')
+check 'a service that no message takes' k add-service large --vip 10.96.0.51:80/tcp --endpoint "${many[@]}"
+large() { k show --tab large | awk -F '\t' '$1 == "service" { print $4 }'; }
+check_eq 'has all its endpoints' 3000 "$(large)"
+expect_fail 'as many more, the last of which exists' 1 '10\.2\.0\.0:80 exists' \
+	k add-endpoint large "${many[@]/#10.2/10.3}" 10.2.0.0:80
+check_eq 'are none' 3000 "$(large)"
+check 'as many go' k del-endpoint large "${many[@]}"
+check_eq 'and none is left' 0 "$(large)"
+check 'del-service' k del-service large
 python3 - > "$tmp/large.json" <<'END'
 import json
 eps = [{'addresses': [f'10.{i >> 16 & 255 | 64}.{i >> 8 & 255}.{i & 255}'], 'conditions': {'ready': True}} for i in range(65536)]
