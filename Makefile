@@ -5,9 +5,9 @@ KSVC_VERSION := $(shell sed -n 's/^PACKAGE_VERSION=//p' dkms.conf)
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-# The running kernel's headers, else those of the newest kernel that has any.
-KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
-	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV))
+# The running kernel's headers, else those of the newest kernel that has any; a link may be left of those that went.
+KDIR ?= $(patsubst %/Makefile,%,$(firstword $(wildcard /lib/modules/$(shell uname -r)/build/Makefile) \
+	$(shell ls /lib/modules/*/build/Makefile 2>/dev/null | sort -rV)))
 DKMS_SOURCE = /usr/src/ksvc-$(KSVC_VERSION)
 
 all: kmod ctl
