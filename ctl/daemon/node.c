@@ -138,17 +138,22 @@ static bool take_addresses(struct node *n, const json_t *object)
 	return replace_addresses(&n->node_ips, &ips) && node_addresses_changed(n);
 }
 
+/* Q7: the first of each family. */
 static void add_prefix(struct prefix_list *list, const json_t *text)
 {
 	struct prefix p;
 
 	if (!json_is_string(text))
 		return;
-	if (prefix_parse_sloppy(json_string_value(text), &p))
+	if (prefix_parse_sloppy(json_string_value(text), &p)) {
 		log_line(LOG_WARNING, "Pod CIDR of the Node is none",
 			 F_TEXT("cidr", json_string_value(text)));
-	else
-		prefix_list_add(list, &p);
+		return;
+	}
+	for (size_t i = 0; i < list->n; i++)
+		if (list->prefixes[i].addr.family == p.addr.family)
+			return;
+	prefix_list_add(list, &p);
 }
 
 static bool same_prefixes(const struct prefix_list *a, const struct prefix_list *b)

@@ -6,7 +6,7 @@
 
 /* of each file, up to an entry without a name */
 extern const struct test config_tests[], config_file_tests[], check_tests[], log_tests[],
-			 saved_tests[], source_dir_tests[];
+			 node_tests[], saved_tests[], source_dir_tests[];
 
 /* A directory of the running test, which goes with it. */
 const char *temp_dir(void);
