@@ -24,28 +24,6 @@ struct pass {
 	bool again;
 };
 
-/* The service that an entry's first packet was for. A node port of UDP is one at
- * whatever address (C3, C4); other connections to elsewhere are somebody else's.
- */
-static const struct ksvc_svc *service_of(const struct ksvc_net *kn,
-					 const struct nf_conntrack_tuple *tuple)
-{
-	const struct ksvc_table *table = rcu_dereference(kn->table);
-	const struct ksvc_frontend *fe;
-	struct ksvc_key key;
-
-	ksvc_key_fill(&key, tuple);
-	fe = ksvc_table_find(table, &key);
-	if (!fe) {
-		memset(&key.addr, 0, sizeof(key.addr));
-		fe = ksvc_table_find(table, &key);
-		if (fe && key.protocol != IPPROTO_UDP &&
-		    !ksvc_addr_is_local(kn, key.family, &tuple->dst.u3))
-			return NULL;
-	}
-	return fe ? rcu_dereference(fe->svc) : NULL;
-}
-
 static bool serves(const struct ksvc_endpoint *ep)
 {
 	return !(ep->flags & KSVC_ENDPOINT_FLAGS_NOT_SERVING);
@@ -59,6 +37,34 @@ static bool has_endpoints(const struct ksvc_svc *svc, u8 family)
 		if (svc->endpoints[i].family == family && serves(&svc->endpoints[i]))
 			return true;
 	return false;
+}
+
+/* The service that an entry's first packet was for. A node port of UDP is one at
+ * whatever address (C3, C4), also at one whose own service has no endpoint (M4);
+ * other connections to elsewhere are somebody else's.
+ */
+static const struct ksvc_svc *service_of(const struct ksvc_net *kn,
+					 const struct nf_conntrack_tuple *tuple)
+{
+	const struct ksvc_table *table = rcu_dereference(kn->table);
+	const struct ksvc_svc *svc = NULL;
+	const struct ksvc_frontend *fe;
+	struct ksvc_key key;
+
+	ksvc_key_fill(&key, tuple);
+	fe = ksvc_table_find(table, &key);
+	if (fe) {
+		svc = rcu_dereference(fe->svc);
+		if (key.protocol != IPPROTO_UDP || has_endpoints(svc, key.family))
+			return svc;
+	}
+	memset(&key.addr, 0, sizeof(key.addr));
+	fe = ksvc_table_find(table, &key);
+	if (!fe)
+		return svc;
+	if (key.protocol != IPPROTO_UDP && !ksvc_addr_is_local(kn, key.family, &tuple->dst.u3))
+		return NULL;
+	return rcu_dereference(fe->svc);
 }
 
 static bool goes_to_endpoint(const struct ksvc_svc *svc, const struct nf_conn *ct)
