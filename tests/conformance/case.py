@@ -7,10 +7,14 @@ leaves ksvc's setting of that name off.
 import copy
 import ipaddress
 import json
+import math
 import re
 
 MODE = 'nftables'
-DEFAULT_AFFINITY = 10800		# of Kubernetes, in seconds
+DEFAULT_AFFINITY, MAX_AFFINITY = 10800, 86400		# of Kubernetes, in seconds
+STANDSTILL = 600			# seconds that a case without passing time may take
+LONGEST_TIMEOUT = 1000			# in seconds of the runner
+EPSILON = 1e-6
 BRIDGE, PREFIX = 'BridgeInterface', 'InterfaceNamePrefix'
 
 
@@ -87,18 +91,20 @@ class Step:
         return [item for (kind, _), item in self.objects.items() if kind == 'services']
 
     def affine(self):
-        return [item for item in self.services() if item.get('spec', {}).get('sessionAffinity') == 'ClientIP']
+        return [item for item in self.services() if is_affine(item)]
 
     def to_apply(self, timers):
         """The objects as one list, with affinity timeouts as the timers have them."""
-        items = list(self.objects.values())
-        if timers.divisor != 1:
-            items = copy.deepcopy(items)
-            for item in items:
-                if item in self.affine():
-                    config = item['spec'].setdefault('sessionAffinityConfig', {}).setdefault('clientIP', {})
-                    config['timeoutSeconds'] = timers.timeout(affinity_timeout(item))
+        items = copy.deepcopy(list(self.objects.values()))
+        for item in items:
+            if is_affine(item):
+                config = {'clientIP': {'timeoutSeconds': timers.timeout(affinity_timeout(item))}}
+                item['spec']['sessionAffinityConfig'] = config
         return json.dumps({'apiVersion': 'v1', 'kind': 'List', 'items': items})
+
+
+def is_affine(item):
+    return item['kind'] == 'Service' and item['spec'].get('sessionAffinity') == 'ClientIP'
 
 
 def affinity_timeout(service):
@@ -229,25 +235,63 @@ def apply_arguments(node):
 # --- time
 
 class Timers:
-    """How the seconds of a case become seconds of the runner: all of them, timeouts and advances, by one divisor, so
-    that every time that passes is as far from every timeout, in proportion, as it was. `margin` is how late a packet
-    may be before that is no longer so; None when there is nothing to time."""
+    """How the seconds of a case become seconds of the runner. What counts is which spans between steps reach which
+    timeouts, so the shortest schedule is taken that keeps this. `pauses`: what to wait before each step. `margin`: by
+    how much every span misses every timeout; half as late may a packet be. None when there is nothing to time."""
 
-    def __init__(self, case, least_margin):
+    def __init__(self, case, margin):
         advances = [step.advance for step in case.steps]
-        self.divisor, self.margin, self.total = 1, None, sum(advances)
-        if not self.total:
+        # What a step takes itself, with its flows.
+        self.least = [margin * (1 + len(step.flows) / 2) for step in case.steps]
+        timeouts = {affinity_timeout(service) for step in case.steps for service in step.affine()}
+        self.margin, self.pauses, self.total = None, [0] * len(advances), 0
+        # Where no time passes in the case, the runner's must not count.
+        self.timeouts = {timeout: min(timeout + STANDSTILL, MAX_AFFINITY) for timeout in timeouts}
+        if not timeouts or not any(advances[1:]):
             return
-        self.timeouts = {affinity_timeout(service) for step in case.steps for service in step.affine()}
-        spans = {sum(advances[first:last]) for last in range(len(advances) + 1) for first in range(last)} - {0}
-        self.divisor = max((d for d in range(1, self.total + 1) if self.least(spans, d) >= least_margin), default=1)
-        self.margin = self.least(spans, self.divisor)
-        self.total /= self.divisor
+        for shortest in (2 ** n for n in range(10)):
+            times = self.scale(sorted(timeouts), shortest, advances, margin)
+            if times:
+                self.margin, self.total = margin, times[-1]
+                self.pauses = [0] + [time - before for before, time in zip(times, times[1:])]
+                return
+        self.total = math.inf
 
-    def timeout(self, seconds, divisor=None):
-        return max(1, round(seconds / (divisor or self.divisor)))
+    def scale(self, timeouts, shortest, advances, margin):
+        """The least timeouts that make a schedule, one after the other, from `shortest` on. Returns the schedule."""
+        self.timeouts, times = {}, None
+        for timeout in timeouts:
+            for scaled in range(max(shortest, math.ceil(margin)), LONGEST_TIMEOUT):
+                self.timeouts[timeout] = scaled
+                times = self.schedule(advances, margin)
+                if times:
+                    shortest = scaled + 1
+                    break
+            else:
+                return None
+        return times
 
-    def least(self, spans, divisor):
-        """The least distance of a span from a timeout, once both are divided; negative if rounding has swapped two."""
-        return min(((span / divisor - self.timeout(timeout, divisor)) * (1 if span >= timeout else -1)
-                    for span in spans for timeout in self.timeouts), default=60.0)
+    def schedule(self, advances, margin):
+        """The earliest times of the steps; None if there are none with these timeouts."""
+        steps = range(len(advances))
+        bounds = [(step, step + 1, self.least[step]) for step in steps[:-1]]
+        for first in steps:
+            for last in steps[first + 1:]:
+                span = sum(advances[first + 1:last + 1])
+                for timeout, scaled in self.timeouts.items():
+                    if span >= timeout:
+                        bounds.append((first, last, scaled + margin))
+                    else:
+                        bounds.append((last, first, margin - scaled))
+        times = [0.0] * len(advances)
+        for _ in range(len(advances) + 1):
+            changed = False
+            for one, other, distance in bounds:
+                if times[other] < times[one] + distance - EPSILON:
+                    times[other], changed = times[one] + distance, True
+            if not changed:
+                return times
+        return None
+
+    def timeout(self, seconds):
+        return self.timeouts[seconds]

@@ -120,15 +120,15 @@ class Attempt:
         self.due = None
 
     def run(self):
-        for step in self.case.steps:
-            if self.due is not None:
-                self.due += step.advance / self.timers.divisor
-                time.sleep(max(0, self.due - time.monotonic()))
+        for step, pause in zip(self.case.steps, self.timers.pauses):
             self.world.configure(step.node, self.case.pod_sources(), self.case.text)
             self.ksvc.set(settings(step.node))
             self.ksvc.apply(step, self.timers)
+            # Only packets have their time: that a change is early matters to nothing.
             if self.due is None:
                 self.due = time.monotonic()
+            self.due += pause
+            time.sleep(max(0, self.due - time.monotonic()))
             for flows, bound in groups(step.flows, self.world):
                 self.world.bind(bound)
                 try:
