@@ -29,6 +29,16 @@ def hostport(address, port):
     return f'[{address}]:{port}' if address.version == 6 else f'{address}:{port}'
 
 
+def sloppy_address(text):
+    """Leading zeros are decimal, as Kubernetes reads them (S5)."""
+    return ipaddress.ip_address(text if ':' in text else re.sub(r'\b0+(?=\d)', '', text))
+
+
+def canonical_prefixes(texts):
+    """Without bits beyond the length, which kube-proxy's options may have and ksvcctl takes for a mistake."""
+    return [str(ipaddress.ip_network(text, strict=False)) for text in texts]
+
+
 def version(text):
     return 6 if ':' in text else 4
 
@@ -78,7 +88,7 @@ class Step:
         self.objects = dict(before.objects) if before else {}
         for kind, names in data.get('delete', {}).items():
             for name in names:
-                del self.objects[kind, name]
+                self.objects.pop((kind, name), None)
         changes = data.get('apply', {})
         self.node.update(changes.get('node', {}))
         for kind in 'services', 'endpointslices':
@@ -118,7 +128,7 @@ def addresses_of(service):
     for text in [spec.get('clusterIP'), *(spec.get('clusterIPs') or ()), *(spec.get('externalIPs') or ()),
                  *(entry.get('ip') for entry in ingress)]:
         try:
-            yield ipaddress.ip_address(text)
+            yield sloppy_address(text or '')
         except ValueError:
             pass
 
@@ -213,10 +223,10 @@ def settings(node):
     """{key: values} for `ksvcctl set`, every key always."""
     mode, names = detector(node)
     return {
-        'cluster-cidr': cluster_cidrs(node),
+        'cluster-cidr': canonical_prefixes(cluster_cidrs(node)),
         'pod-interface': names if mode == BRIDGE else [name + '*' for name in names] if mode == PREFIX else [],
-        'service-cidr': node.get('serviceCIDRs') or [],
-        'nodeport-addresses': nodeport_addresses(node),
+        'service-cidr': canonical_prefixes(node.get('serviceCIDRs') or []),
+        'nodeport-addresses': canonical_prefixes(nodeport_addresses(node)),
         'masquerade-all': ['on' if node.get('options', {}).get('masqueradeAll') else 'off'],
     }
 
