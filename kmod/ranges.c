@@ -31,7 +31,6 @@ static int covered_last(const void *a, const void *b)
 void ksvc_ranges_arrange(struct ksvc_spec *spec)
 {
 	const struct ksvc_prefix *last = NULL;
-	bool all = false;
 	u32 i;
 
 	memset(spec->open_ranges, 0, sizeof(spec->open_ranges));
@@ -40,15 +39,12 @@ void ksvc_ranges_arrange(struct ksvc_spec *spec)
 		struct ksvc_prefix *p = &spec->ranges[i];
 
 		p->covered = last && ksvc_prefix_match(last, p->family, &p->addr);
-		all |= !p->length;
 		if (p->covered)
 			continue;
 		last = p;
 		spec->open_ranges[ksvc_family_index(p->family)]++;
 	}
 	sort(spec->ranges, spec->n_ranges, sizeof(*spec->ranges), covered_last, NULL);
-	if (all)
-		memset(spec->open_ranges, 0, sizeof(spec->open_ranges));
 }
 
 /* Whether a service's load-balancer addresses are open to a source. */

@@ -326,7 +326,7 @@ static void f3(void)
 		{ 0, "203.0.113.0/24 192.0.2.0/24", HERE },
 		{ 0, "203.0.113.0/24", "" },
 		{ EXTERNAL, "203.0.113.0/24", AWAY },
-		{ 0, "203.0.113.0/24 ::/0", HERE },
+		{ 0, "203.0.113.0/24 0.0.0.0/0", HERE },
 	};
 	struct ksvc_net *kn = node_new();
 	char frontends[256], name[2] = "a";

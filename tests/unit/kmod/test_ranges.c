@@ -83,10 +83,10 @@ static bool brute_force(const struct ksvc_prefix *p, u32 n, u8 family,
 	u32 i, j;
 
 	for (i = 0; i < n; i++) {
-		if (!p[i].length)
-			return true;
 		if (p[i].family != family)
 			continue;
+		if (!p[i].length)
+			return true;
 		any = true;
 		for (j = 0; j < p[i].length; j++)
 			if (bit_of(&p[i].addr, j) != bit_of(addr, j))
@@ -209,8 +209,9 @@ static void edges(void)
 		{ "10.0.0.0/8", "fd00::1", NULL },
 		{ "fd00::/8", "10.0.0.1", NULL },
 		{ "0.0.0.0/0 10.0.0.0/8", "192.0.2.1", NULL },
-		{ "10.0.0.0/8 ::/0", "192.0.2.1", NULL },
-		{ "fd00::/8 0.0.0.0/0", "2001:db8::1", NULL },
+		{ "10.0.0.0/8 ::/0", "2001:db8::1", "192.0.2.1" },
+		{ "fd00::/8 0.0.0.0/0", "192.0.2.1", "2001:db8::1" },
+		{ "fd00::/8 ::/0", "2001:db8::1", NULL },
 		{ "", "192.0.2.1", NULL },
 	};
 	u32 i;
