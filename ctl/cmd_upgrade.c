@@ -354,6 +354,8 @@ int cmd_upgrade(int argc, char **argv)
 	}
 	if (optind < argc)
 		return usage_error("unexpected argument \"%s\"", argv[optind]);
+	if (global.netns)
+		return usage_error("--netns: a module is one for all namespaces");
 	status = upgrade(&u);
 	for (size_t i = 0; i < u.n_places; i++) {
 		model_free(&u.places[i].model);

@@ -107,6 +107,7 @@ def arguments():
             ('--affinity: must be 0 to 86400, not ""', "set-service", "a", "--affinity", ""),
             ('--scheduler: must be random.*"best"', "set-service", "a", "--scheduler", "best"),
             ("--maglev-size: must be 0 to", "set-service", "a", "--maglev-size", "99999999999999999999"),
+            ("--netns: a module is one for all namespaces", "--netns", "a", "upgrade"),
             ("--on-remove: must be keep or reset", "set-service", "a", "--on-remove", "drop"),
             ("--internal-policy: must be", "set-service", "a", "--internal-policy", "Local"),
             ("--external-policy: must be", "set-service", "a", "--external-policy", ""),
