@@ -31,7 +31,10 @@ knob() {
 
 for kind in failslab fail_page_alloc; do
 	knob $kind/ignore-gfp-wait N
-	knob $kind/verbose 0
+done
+# fail-nth counts copies from the program (fail_usercopy), too. A dump of the stack for each failure would fill the log.
+for verbose in "$knobs"/fail*/verbose; do
+	knob "${verbose#"$knobs"/}" 0
 done
 knob fail_page_alloc/ignore-gfp-highmem N
 knob fail_page_alloc/min-order 0
