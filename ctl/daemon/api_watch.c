@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "api.h"
 
@@ -104,14 +103,6 @@ static int event_type(const json_t *root)
 	return -1;
 }
 
-static uint64_t wall_clock(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
-}
-
 static int bad_line(struct api_kind *k, const char *text, size_t len, const char *why)
 {
 	api_broken_text(k, text, len, why);
@@ -130,7 +121,7 @@ static int on_event(struct api_kind *k, json_t *root, int type, bool repaired)
 		return on_error(k, object);
 	if (type == API_EVENT_BOOKMARK)
 		return on_bookmark(k, object);
-	k->api->stats.last_event[k->kind] = wall_clock();
+	k->api->stats.last_event[k->kind] = clock_usec(CLOCK_REALTIME);
 	/* The objects of a list come in any order. */
 	if (k->phase == API_WATCHING && take_version(k, object))
 		return -1;

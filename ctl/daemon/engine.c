@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine_sync.h"
 
@@ -12,14 +11,6 @@
 #define FIRST_BACKOFF	(100 * 1000ull)
 #define MAX_BACKOFF	(30 * 1000 * 1000ull)
 #define REFUSED_AGAIN	(30 * 1000 * 1000ull)
-
-static uint64_t now_usec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
-}
 
 static void arm(sd_event_source *timer, uint64_t when)
 {
@@ -37,7 +28,7 @@ static bool is_armed(sd_event_source *source)
 static void schedule(struct engine *e)
 {
 	uint64_t gap = e->min_period ? e->min_period : COALESCE;
-	uint64_t now = now_usec();
+	uint64_t now = clock_usec(CLOCK_MONOTONIC);
 
 	/* After a failure, its timer decides. */
 	if (!e->enabled || is_armed(e->defer) || is_armed(e->timer))
@@ -73,7 +64,7 @@ static void succeed(struct engine *e, uint64_t took, bool full)
 
 static void run(struct engine *e)
 {
-	uint64_t start = now_usec();
+	uint64_t start = clock_usec(CLOCK_MONOTONIC);
 	bool full = !e->known;
 	struct err why;
 	int err;
@@ -81,7 +72,7 @@ static void run(struct engine *e)
 	sd_event_source_set_enabled(e->defer, SD_EVENT_OFF);
 	sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
 	err = engine_sync(e, &why);
-	e->last = now_usec();
+	e->last = clock_usec(CLOCK_MONOTONIC);
 	if (err)
 		fail(e, why.text);
 	else
@@ -174,7 +165,7 @@ void engine_enable(struct engine *e)
 	if (e->enabled)
 		return;
 	e->enabled = true;
-	arm(e->check, now_usec() + e->check_period);
+	arm(e->check, clock_usec(CLOCK_MONOTONIC) + e->check_period);
 	schedule(e);
 }
 

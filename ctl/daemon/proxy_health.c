@@ -10,14 +10,6 @@
 static const char taint[] = "ToBeDeletedByClusterAutoscaler";
 static const char *const family_names[K8S_FAMILIES] = { "IPv4", "IPv6" };
 
-static uint64_t clock_usec(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
-}
-
 struct instant instant_now(void)
 {
 	return (struct instant){ .mono = clock_usec(CLOCK_MONOTONIC),

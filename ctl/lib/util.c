@@ -184,6 +184,14 @@ size_t text_width(const char *s)
 	return width;
 }
 
+uint64_t clock_usec(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
 int parse_uint(const char *s, unsigned long max, unsigned long *value)
 {
 	char *end;

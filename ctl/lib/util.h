@@ -4,8 +4,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define __printf(f, v)		__attribute__((format(printf, f, v)))
@@ -29,6 +31,7 @@ void xgrow(void *array, size_t n, size_t size);
 bool utf8_valid(const char *s, size_t len);
 void print_text(FILE *f, const char *s);
 size_t text_width(const char *s);
+uint64_t clock_usec(clockid_t clock);
 int parse_uint(const char *s, unsigned long max, unsigned long *value);
 
 /* A file or, for "-", stdin; *size is what there seems to be to read. */
