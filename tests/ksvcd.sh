@@ -132,6 +132,17 @@ control streams '{"do": "gone", "resource": "*"}'
 put "$(slice web-1 web 10.2.0.4)"
 check 'a watch that is told 410 Gone lists again' busywait 60 has_endpoints ns/web 10.2.0.4:8080
 
+# --- what others do, seen when the cluster is listed again
+put "$(service late "$(clusterip 10.96.0.5)")"
+check 'a Service comes' busywait 20 is_there ns/late
+before=$(metric ksvc_drift_total)
+ctl del-service ns/late
+control streams '{"do": "gone", "resource": "services"}'
+check 'after a list, the kernel is compared, though nothing came' busywait 20 is_there ns/late
+check_eq 'and what differs is counted' $((before + 1)) "$(metric ksvc_drift_total)"
+delete "$(service late '')"
+check 'the Service goes' busywait 20 names_are ns/web
+
 # --- a bad line to the server
 ip netns exec "$node" tc qdisc add dev s0 root netem delay 100ms 50ms loss 10% 2>/dev/null
 put "$(slice web-1 web 10.2.0.2)"
@@ -145,6 +156,35 @@ check 'a health port answers: an endpoint is here' busywait 20 status_is http://
 check_match 'with how many' '"localEndpoints": ?1' "$(from_daemon http://10.2.0.1:30009/x)"
 put "$(slice lb-1 lb)"
 check 'without one, it says so' busywait 20 status_is http://10.2.0.1:30009/ 503
+put "$(slice lb-1 lb 10.2.0.2)"
+check 'with one again, too' busywait 20 status_is http://10.2.0.1:30009/ 200
+
+# --- events without a pause: the health port answers while they are read, that is until the last one is in force
+: >"$tmp/answers"
+ip netns exec "$node" python3 -I -S -c '
+import http.client
+status = 200
+port = http.client.HTTPConnection("10.2.0.1", 30009)
+while status == 200:
+    port.request("GET", "/")
+    answer = port.getresponse()
+    answer.read()
+    status = answer.status
+    print(status, flush=True)' >"$tmp/answers" &
+defer kill $!
+busywait 20 grep -q 200 "$tmp/answers"
+slice lb-1 lb 10.2.0.2 | python3 -I -S -c '
+import json, sys
+lb = json.load(sys.stdin)
+lb["metadata"]["annotations"] = {"long": "x" * 4000}
+line = json.dumps({"type": "MODIFIED", "object": lb}) + "\n"
+print(json.dumps({"do": "raw", "resource": "endpointslices", "text": line * 1000}))' >"$tmp/flood"
+control streams "@$tmp/flood"
+before=$(wc -l <"$tmp/answers")
+put "$(slice lb-1 lb)"
+check 'the last of 1000 events at once is in force' busywait 60 grep -q 503 "$tmp/answers"
+answers=$(($(wc -l <"$tmp/answers") - before))
+check "and health was told meanwhile ($answers times)" [ "$answers" -ge 5 ]
 delete "$(service lb '')"
 check 'and closes with the Service' busywait 20 status_is http://10.2.0.1:30009/ 000
 check_eq '/healthz is well' 200 "$(status http://127.0.0.1:10256/healthz)"

@@ -9,7 +9,9 @@
 #include <sys/socket.h>
 
 #define MAX_HEADERS		((size_t)256 << 10)
-#define BUFFER_SIZE		(64L << 10)
+
+/* What comes without a pause is read for so long, then others of the loop have their turn. */
+#define TURN_USEC		2000
 
 /* An answer that does not come is noticed within 20 + 3 * 10 s, whatever it is. */
 #define KEEPALIVE_IDLE		20
@@ -27,12 +29,24 @@ struct api_http {
 	CURLM *multi;
 	const struct api_access *access;
 	unsigned int connect_ms;
+	uint64_t turn_ends;		/* CLOCK_MONOTONIC */
 	char *base;
 	struct curl_slist *headers;
 	struct curl_slist *connect_to;
 };
 
-/* Nothing in here is called by curl: requests may be started and cancelled. */
+static void begin_turn(struct api_http *h)
+{
+	h->turn_ends = clock_usec(CLOCK_MONOTONIC) + TURN_USEC;
+}
+
+/* The request may be started again, and others cancelled: none of this is called by curl. */
+static void end(struct api_request *r, CURLcode code)
+{
+	api_request_cancel(r);
+	r->ops->done(r, code);
+}
+
 static void finish(struct api_http *h)
 {
 	struct CURLMsg *msg;
@@ -45,9 +59,7 @@ static void finish(struct api_http *h)
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &r);
-		curl_multi_remove_handle(h->multi, r->easy);
-		r->running = false;
-		r->ops->done(r, code);
+		end(r, code);
 	}
 }
 
@@ -63,6 +75,7 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *data)
 		mask |= CURL_CSELECT_OUT;
 	if (revents & EPOLLERR)
 		mask |= CURL_CSELECT_ERR;
+	begin_turn(h);
 	curl_multi_socket_action(h->multi, fd, mask, &running);
 	finish(h);
 	return 0;
@@ -75,6 +88,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *data)
 
 	(void)s;
 	(void)usec;
+	begin_turn(h);
 	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	finish(h);
 	return 0;
@@ -234,7 +248,27 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct api_request *r = arg;
 
+	if (clock_usec(CLOCK_MONOTONIC) >= r->http->turn_ends) {
+		sd_event_source_set_enabled(r->resume, SD_EVENT_ONESHOT);
+		return CURL_WRITEFUNC_PAUSE;
+	}
 	return r->ops->received(r, data, size * n) ? 0 : size * n;
+}
+
+/* What was held back comes at once; only a failure of that is not told by the transfer itself. */
+static int on_resume(sd_event_source *s, void *data)
+{
+	struct api_request *r = data;
+	struct api_http *h = r->http;
+	CURLcode code;
+
+	(void)s;
+	begin_turn(h);
+	code = curl_easy_pause(r->easy, CURLPAUSE_CONT);
+	if (code)
+		end(r, code);
+	finish(h);
+	return 0;
 }
 
 static int on_connect(void *data, curl_socket_t fd, curlsocktype purpose)
@@ -257,12 +291,16 @@ int api_request_init(struct api_request *r, struct api_http *h,
 	r->http = h;
 	r->ops = ops;
 	r->easy = curl_easy_init();
-	return r->easy ? 0 : -1;
+	if (!r->easy || sd_event_add_defer(h->event, &r->resume, on_resume, r) < 0)
+		return -1;
+	sd_event_source_set_enabled(r->resume, SD_EVENT_OFF);
+	return 0;
 }
 
 void api_request_clean(struct api_request *r)
 {
 	api_request_cancel(r);
+	sd_event_source_disable_unref(r->resume);
 	curl_easy_cleanup(r->easy);
 	r->easy = NULL;
 }
@@ -323,7 +361,6 @@ static void set_options(struct api_request *r)
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_connect);
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -367,6 +404,7 @@ void api_request_cancel(struct api_request *r)
 	if (r->running)
 		curl_multi_remove_handle(r->http->multi, r->easy);
 	r->running = false;
+	sd_event_source_set_enabled(r->resume, SD_EVENT_OFF);
 }
 
 uint64_t api_request_retry_after(const struct api_request *r)

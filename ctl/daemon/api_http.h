@@ -25,6 +25,7 @@ struct api_request {
 	struct api_http *http;
 	const struct api_request_ops *ops;
 	CURL *easy;
+	sd_event_source *resume;	/* what was held back goes on */
 	bool running;
 	long status;			/* 0 before the headers are complete */
 	size_t header_size;

@@ -356,24 +356,19 @@ static int add_sources(struct http *h)
 		return -ENOTSUP;
 	r = sd_event_add_io(h->loop, &h->io, info->epoll_fd, EPOLLIN, on_io, h);
 	if (r >= 0)
-		r = sd_event_source_set_priority(h->io, h->priority);
-	if (r >= 0)
 		r = sd_event_add_time_relative(h->loop, &h->timer, CLOCK_MONOTONIC, 0, 1,
 					       on_timer, h);
-	if (r >= 0)
-		r = sd_event_source_set_priority(h->timer, h->priority);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
 	return r < 0 ? r : 0;
 }
 
-int http_new(struct http **hp, sd_event *loop, int64_t priority)
+int http_new(struct http **hp, sd_event *loop)
 {
 	struct http *h = xcalloc(1, sizeof(*h));
 	int r;
 
 	h->loop = sd_event_ref(loop);
-	h->priority = priority;
 	h->request_usec = REQUEST_USEC;
 	h->answer_usec = ANSWER_USEC;
 	h->mhd = MHD_start_daemon(DAEMON_FLAGS, 0, NULL, NULL, on_request, h,

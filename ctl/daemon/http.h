@@ -52,7 +52,7 @@ struct http_place {
 };
 
 /* 0 or a negative errno. */
-int http_new(struct http **hp, sd_event *loop, int64_t priority);
+int http_new(struct http **hp, sd_event *loop);
 void http_free(struct http *h);		/* with all listeners */
 
 /* 0 or a negative errno, and then no listener. */

@@ -130,8 +130,6 @@ static int start(struct http_listener *l)
 	if (fd < 0)
 		return fd;
 	r = sd_event_add_io(l->http->loop, &l->io, fd, EPOLLIN, on_accept, l);
-	if (r >= 0)
-		r = sd_event_source_set_priority(l->io, l->http->priority);
 	if (r < 0) {
 		l->io = sd_event_source_disable_unref(l->io);
 		close(fd);

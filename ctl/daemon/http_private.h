@@ -8,7 +8,6 @@ struct conn;
 
 struct http {
 	sd_event *loop;
-	int64_t priority;
 	struct MHD_Daemon *mhd;
 	sd_event_source *io, *timer;
 	struct conn *oldest, *newest;

@@ -195,7 +195,7 @@ int serve_init(struct daemon *d, struct err *e)
 {
 	const struct health_calls calls = { is_healthy, report_health_port, d };
 	const struct scrape_calls scrape_calls = { collect, release, d };
-	int err = http_new(&d->http, d->loop, SD_EVENT_PRIORITY_NORMAL + 10);
+	int err = http_new(&d->http, d->loop);
 
 	if (!err)
 		err = health_new(&d->health, d->http, d->loop, &calls);

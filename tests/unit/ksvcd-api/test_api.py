@@ -12,7 +12,8 @@ import time
 import lists
 import watches
 import access
-from rig import (Client, Failure, Server, Skipped, TESTS, expect, test)
+from rig import (SERVICES, Client, Failure, Server, Skipped, TESTS, event, expect, service, test,
+                 watching)
 
 
 @test("large: thousands of objects, and of events a second")
@@ -28,6 +29,38 @@ def large(s):
     with Client("--server", s.url, "--quiet", no_stream=1) as c:
         c.wait_listed()
         expect(c.stats()["calls"], 8100)
+
+
+def flood(events):
+    """So many events of one Service, 4 KB each, as one text."""
+    line = event("MODIFIED", "flooded", 1000, spec={"externalName": "x" * 4000})
+    return line * events
+
+
+@test("flood: others of the loop have their turns, nothing is lost, and it can end in the middle")
+def turns(s):
+    with Client("--server", s.url, "--quiet") as c:
+        watching(s, c)
+        before, seen = c.stats()["calls"], set()
+        s.streams("raw", text=flood(4000), resource=SERVICES)
+        while before + 4000 not in seen:
+            seen.add(c.stats()["calls"])
+        expect(len(seen) >= 20, True)
+        expect(c.stats()["Service"]["errors"], {})
+        # By what is read, and from outside: whatever is held back then is given up.
+        s.streams("raw", text=flood(2000) + "[\n" * 16 + flood(2000), resource=SERVICES)
+        c.wait_error("unreadable")
+        watching(s, c)
+        expect(c.stats()["calls"], before + 6000)
+        s.streams("raw", text=flood(4000), resource=SERVICES)
+        c.wait_stats(lambda st: st["calls"] > before + 6000)
+        c.process.stdin.write("relist\n")
+        c.process.stdin.flush()
+        c.wait(call="list_end", kind="Service")
+        watching(s, c)
+        expect(c.stats()["calls"] < before + 10000, True)
+        s.put(service("after"))
+        c.wait_stats(lambda st: st["Service"]["events"]["ADDED"] == 1)
 
 
 def main():

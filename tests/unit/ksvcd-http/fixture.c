@@ -35,7 +35,7 @@ void own_network(void)
 void world_begin(struct world *w)
 {
 	expect(sd_event_new(&w->loop) >= 0);
-	expect(!http_new(&w->http, w->loop, SD_EVENT_PRIORITY_NORMAL));
+	expect(!http_new(&w->http, w->loop));
 }
 
 void world_end(struct world *w)
