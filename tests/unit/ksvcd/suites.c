@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 const struct test *const suites[] = {
-	config_tests, config_file_tests, check_tests, log_tests, node_tests, saved_tests,
-	source_dir_tests, NULL
+	config_tests, config_file_tests, check_tests, engine_tests, log_tests, node_tests,
+	saved_tests, source_dir_tests, NULL
 };
 
 static char *temp;

@@ -5,8 +5,8 @@
 #include "ktap.h"
 
 /* of each file, up to an entry without a name */
-extern const struct test config_tests[], config_file_tests[], check_tests[], log_tests[],
-			 node_tests[], saved_tests[], source_dir_tests[];
+extern const struct test config_tests[], config_file_tests[], check_tests[],
+			 engine_tests[], log_tests[], node_tests[], saved_tests[], source_dir_tests[];
 
 /* A directory of the running test, which goes with it. */
 const char *temp_dir(void);
