@@ -215,7 +215,10 @@ class World:
         if mode == BRIDGE:
             lines += [f'link add {name} address {mac("node-pod")} type bridge forward_delay 0',
                       f'link add port0 address {mac("port")} type veth peer name pod address {mac("pod")} '
-                      f'netns {self.name}', f'link set port0 master {name}', 'link set port0 up']
+                      f'netns {self.name}', f'link set port0 master {name}', 'link set port0 up',
+                      # All pods are behind one port. Where the bridge hands frames to netfilter, it forwards what is
+                      # translated between them by itself.
+                      'link set port0 type bridge_slave hairpin on']
         else:
             lines += [f'link add {name} address {mac("node-pod")} type veth peer name pod address {mac("pod")} '
                       f'netns {self.name}']
