@@ -111,6 +111,7 @@ struct k8s_entry {
 	struct service *wanted, *in_force;	/* sorted by name */
 	size_t n_slices, n_claims, n_wanted, n_in_force;
 	unsigned int local_ready[K8S_FAMILIES];	/* H3 */
+	uint32_t said[2];		/* hashes of its last warnings: of its objects, of claims */
 	bool dirty, changed;
 	bool refused;			/* the owner's, until it is compiled again */
 };
@@ -174,7 +175,7 @@ void k8s_dirty_all(struct k8s *k);
 
 /*
  * k8s_compile.c: compiles what has changed. Then the entries in k->changed want
- * what they say, until k8s_settled() of them.
+ * what they say, until k8s_settled() of them. Warnings come when they are new.
  */
 void k8s_update(struct k8s *k);
 

@@ -180,17 +180,37 @@ static void finish_entry(struct k8s *k, struct k8s_entry *entry)
 	k8s_mark_changed(k, entry);
 }
 
+/* What was said of the entry the time before: each event of its slices would say it again. */
+static void drop_repeated(struct k8s *k, size_t first, uint32_t *said)
+{
+	struct k8s_texts *list = &k->warnings;
+	uint32_t hash = 0;
+
+	for (size_t i = first; i < list->n; i++)
+		hash = hash_string(hash, list->list[i]);
+	while (hash == *said && list->n > first)
+		free(list->list[--list->n]);
+	*said = hash;
+}
+
 /* Claims may make more entries dirty; they are compiled last. */
 void k8s_update(struct k8s *k)
 {
 	struct k8s_entries *dirty = &k->dirty;
+	size_t warnings;
 
 	if (dirty->n)
 		qsort(dirty->list, dirty->n, sizeof(*dirty->list), entry_cmp);
-	for (size_t i = 0; i < dirty->n; i++)
+	for (size_t i = 0; i < dirty->n; i++) {
+		warnings = k->warnings.n;
 		compile_entry(k, dirty->list[i]);
-	for (size_t i = 0; i < dirty->n; i++)
+		drop_repeated(k, warnings, &dirty->list[i]->said[0]);
+	}
+	for (size_t i = 0; i < dirty->n; i++) {
+		warnings = k->warnings.n;
 		finish_entry(k, dirty->list[i]);
+		drop_repeated(k, warnings, &dirty->list[i]->said[1]);
+	}
 	dirty->n = 0;
 }
 

@@ -206,6 +206,41 @@ static void claims(void)
 }
 
 /* The health port of such a Service. */
+/* How many warnings an update makes. */
+static size_t warned_by_update(struct k8s *k)
+{
+	size_t n;
+
+	k8s_update(k);
+	n = k->warnings.n;
+	k8s_texts_clear(&k->warnings);
+	k8s_texts_clear(&k->notes);
+	return n;
+}
+
+/* By a loser's own events not again; but when it is of another frontend, or once more. */
+static void warnings_once(void)
+{
+	struct k8s k = { .node = &here };
+
+	put(&k, K8S_SERVICE, service("a", "10.96.0.1", 80, "1"));
+	put(&k, K8S_SERVICE, service("b", "10.96.0.1", 80, "1"));
+	expect(warned_by_update(&k) == 2);
+	put(&k, K8S_SLICE, slice("b-1", "b", "10.0.0.1", "1"));
+	expect(warned_by_update(&k) == 0);
+	put(&k, K8S_SLICE, slice("b-1", "b", "10.0.0.2", "2"));
+	expect(warned_by_update(&k) == 0);
+	put(&k, K8S_SERVICE, service("a", "10.96.0.1", 81, "2"));
+	expect(warned_by_update(&k) == 0);
+	put(&k, K8S_SERVICE, service("b", "10.96.0.1", 81, "2"));
+	expect(warned_by_update(&k) == 2);
+	put(&k, K8S_SERVICE, service("a", "10.96.0.2", 81, "3"));
+	expect(warned_by_update(&k) == 0);
+	put(&k, K8S_SERVICE, service("a", "10.96.0.1", 81, "4"));
+	expect(warned_by_update(&k) == 2);
+	k8s_free(&k);
+}
+
 static unsigned int health_port(const char *type, const char *policy, int port)
 {
 	json_t *o = service("a", "10.96.0.1", 80, NULL), *spec = json_object_get(o, "spec");
@@ -341,6 +376,7 @@ const struct test k8s_store_tests[] = {
 	{ "store: what cannot be read in a list stays", broken_in_lists },
 	{ "store: a slice with more endpoints than the kernel takes", too_many },
 	{ "store: claims are settled by names, not by time", claims },
+	{ "store: a lost frontend is told of once", warnings_once },
 	{ "store: what is in force, as found", reload },
 	{ "store: health ports and what they count (H1, H3)", health },
 	{ "store: any history gives what its last state gives", any_history },
