@@ -131,6 +131,16 @@ check 'back, it is followed again' busywait 60 has_endpoints ns/web 10.2.0.2:808
 control streams '{"do": "gone", "resource": "*"}'
 put "$(slice web-1 web 10.2.0.4)"
 check 'a watch that is told 410 Gone lists again' busywait 60 has_endpoints ns/web 10.2.0.4:8080
+: >"$tmp/log"
+put "$(service web "$(clusterip 10.96.0.1),\"unreadable\":\"$(printf '\377')\"")"
+check 'an object that cannot be read is named' busywait 20 logged 'not readable.*Service ns/web'
+control streams '{"do": "gone", "resource": "services"}'
+put "$(service late "$(clusterip 10.96.0.5)")"
+check 'in a list, too' busywait 20 is_there ns/late
+check_eq 'and its last good state stays' 'ns/late ns/web' "$(names)"
+put "$(service web "$(clusterip 10.96.0.1)")"
+delete "$(service late '')"
+check 'what came with it goes' busywait 20 names_are ns/web
 
 # --- what others do, seen when the cluster is listed again
 put "$(service late "$(clusterip 10.96.0.5)")"

@@ -137,6 +137,14 @@ void api_broken(struct api_kind *k, const json_t *object, const char *why)
 	k->api->sink->broken(k->api->sink->data, where, why);
 }
 
+/* Frees them. */
+static void keep(struct api_kind *k, char *ns, char *name)
+{
+	k->api->sink->keep(k->api->sink->data, k->kind, ns, name);
+	free(ns);
+	free(name);
+}
+
 /* The text after "KEY":", up to the next quote: good enough for a log. */
 static size_t glimpse(const char *text, size_t len, const char *key, const char **value)
 {
@@ -173,7 +181,9 @@ void api_broken_text(struct api_kind *k, const char *text, size_t len, const cha
 	ns_len = glimpse(text, len, "\"namespace\":\"", &ns);
 	snprintf(where, sizeof(where), "%s %.*s%s%.*s", kind_name(k->kind), (int)ns_len, ns,
 		 ns_len ? "/" : "", (int)name_len, name_len ? name : "");
-	if (!name_len)
+	if (name_len)
+		keep(k, xstrndup(ns, ns_len), xstrndup(name, name_len));
+	else
 		snprintf(where, sizeof(where), "a watch of %s", kind_name(k->kind));
 	k->api->stats.broken[k->kind]++;
 	k->api->sink->broken(k->api->sink->data, where, why);
@@ -188,6 +198,15 @@ static void complete(struct api_kind *k, json_t *object)
 		json_object_set_new(object, "apiVersion", json_string(versions[k->kind]));
 }
 
+static void keep_named(struct api_kind *k, const json_t *meta)
+{
+	const json_t *ns = json_object_get(meta, "namespace"), *name = json_object_get(meta, "name");
+
+	if (json_is_string(name) && !was_repaired(name) && !was_repaired(ns))
+		keep(k, xstrdup(json_is_string(ns) ? json_string_value(ns) : ""),
+		     xstrdup(json_string_value(name)));
+}
+
 void api_hand_over(struct api_kind *k, json_t *object, bool deleted, bool repaired)
 {
 	const struct sink *sink = k->api->sink;
@@ -198,6 +217,7 @@ void api_hand_over(struct api_kind *k, json_t *object, bool deleted, bool repair
 		return;
 	}
 	if (repaired && was_repaired(object)) {
+		keep_named(k, json_object_get(object, "metadata"));
 		api_broken(k, object,
 			   "holds a NUL, bytes that are no UTF-8 or a number out of range");
 		return;

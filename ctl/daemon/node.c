@@ -225,6 +225,13 @@ void node_del_cidr(struct node *n, const char *name)
 			remove_cidr(n, i);
 }
 
+void node_keep_cidr(struct node *n, const char *name)
+{
+	for (size_t i = 0; i < n->n_cidrs; i++)
+		if (!strcmp(n->cidrs[i].name, name))
+			n->cidrs[i].stale = false;
+}
+
 static int read_cidrs(struct jread *r, const json_t *object, struct prefix_list *list)
 {
 	json_t *spec, *array, *item;
@@ -261,6 +268,7 @@ int node_put_cidr(struct node *n, const json_t *object, struct err *e)
 		return err_set(e, "ServiceCIDR: metadata.name: is missing");
 	snprintf(r.object, sizeof(r.object), "ServiceCIDR %.253s: ", name);
 	if (read_cidrs(&r, object, &list)) {
+		node_keep_cidr(n, name);
 		prefix_list_free(&list);
 		return -1;
 	}

@@ -35,11 +35,12 @@ bool node_put(struct node *n, const json_t *object);
 bool node_configure(struct node *n, const struct config *config);
 bool node_addresses_changed(struct node *n);
 
-/* U5. Between the two, cidrs that are not put again become stale, and go. */
+/* U5. Between the two, cidrs that are neither put again nor kept become stale, and go. */
 void node_cidrs_begin(struct node *n);
 void node_cidrs_end(struct node *n);
 int node_put_cidr(struct node *n, const json_t *object, struct err *e);
 void node_del_cidr(struct node *n, const char *name);
+void node_keep_cidr(struct node *n, const char *name);
 
 /* What shall be in force; the caller frees it. */
 void node_settings(const struct node *n, struct settings *s);

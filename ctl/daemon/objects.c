@@ -236,6 +236,18 @@ static void del(void *data, enum kind kind, const json_t *object)
 	}
 }
 
+static void keep(void *data, enum kind kind, const char *ns, const char *name)
+{
+	struct daemon *d = data;
+
+	if (in_collection(kind))
+		k8s_keep(&d->engine.objects, k8s_kind(kind), *ns ? ns : "default", name);
+	else if (kind == KIND_SERVICE_CIDR)
+		node_keep_cidr(&d->node, name);
+	else
+		d->has_node = true;
+}
+
 static void broken(void *data, const char *where, const char *why)
 {
 	struct daemon *d = data;
@@ -252,6 +264,7 @@ void objects_init(struct daemon *d)
 		.list_end = list_end,
 		.put = put,
 		.del = del,
+		.keep = keep,
 		.broken = broken,
 		.data = d,
 	};

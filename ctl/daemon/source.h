@@ -28,6 +28,12 @@ struct sink {
 	void (*put)(void *data, enum kind kind, const json_t *object);
 	void (*del)(void *data, enum kind kind, const json_t *object);
 
+	/*
+	 * An object of a list, or a changed one, that cannot be read but for its
+	 * name: the one that there is of it stays as it is. ns may be "".
+	 */
+	void (*keep)(void *data, enum kind kind, const char *ns, const char *name);
+
 	/* What could not even be read; where says where it came from. */
 	void (*broken)(void *data, const char *where, const char *why);
 	void *data;

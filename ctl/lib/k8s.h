@@ -162,6 +162,9 @@ int k8s_add(struct k8s *k, const json_t *root, struct err *e);
  * resourceVersion changes nothing. On failure, so does this one. 1: it is new.
  */
 int k8s_put(struct k8s *k, enum k8s_kind kind, const json_t *object, struct err *e);
+
+/* An object that cannot be read stays as it was, also beyond the end of a list that has it. */
+void k8s_keep(struct k8s *k, enum k8s_kind kind, const char *ns, const char *name);
 void k8s_del(struct k8s *k, enum k8s_kind kind, const char *ns, const char *name);
 
 /* What is not put between these two, is deleted by the second; what could not be put stays. */

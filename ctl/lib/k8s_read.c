@@ -130,31 +130,40 @@ int k8s_read_string(struct jread *r, const json_t *array, const char *key, size_
 	return err;
 }
 
+static int read_identity(struct jread *r, const json_t *o, struct k8s_meta *meta)
+{
+	const char *name, *ns;
+
+	if (jread_string(r, o, "name", &name) || jread_string(r, o, "namespace", &ns))
+		return -1;
+	if (!name || !*name)
+		return jread_fail(r, "name", "is missing");
+	/* They part the names that services have here. */
+	if (strpbrk(name, "/:"))
+		return jread_fail(r, "name", "\"%.60s\" is no object's name", name);
+	if (ns && strpbrk(ns, "/:"))
+		return jread_fail(r, "namespace", "\"%.60s\" is no namespace's name", ns);
+	meta->name = name;
+	meta->ns = ns && *ns ? ns : "default";
+	return 0;
+}
+
 int k8s_read_meta(struct jread *r, const json_t *root, const char *kind,
 		  struct k8s_meta *meta)
 {
 	json_t *o;
 
+	memset(meta, 0, sizeof(*meta));
 	snprintf(r->object, sizeof(r->object), "%s: ", kind);
 	if (jread_get(r, root, "metadata", JSON_OBJECT, &o))
 		return -1;
 	jread_push(r, "metadata", JREAD_NO_INDEX);
-	if (jread_string(r, o, "name", &meta->name) ||
-	    jread_string(r, o, "namespace", &meta->ns) ||
+	if (read_identity(r, o, meta) ||
 	    jread_string(r, o, "resourceVersion", &meta->version) ||
 	    jread_get(r, o, "labels", JSON_OBJECT, &meta->labels) ||
 	    jread_get(r, o, "annotations", JSON_OBJECT, &meta->annotations))
 		return -1;
-	if (!meta->name || !*meta->name)
-		return jread_fail(r, "name", "is missing");
-	/* They part the names that services have here. */
-	if (strpbrk(meta->name, "/:"))
-		return jread_fail(r, "name", "\"%.60s\" is no object's name", meta->name);
-	if (meta->ns && strpbrk(meta->ns, "/:"))
-		return jread_fail(r, "namespace", "\"%.60s\" is no namespace's name", meta->ns);
 	jread_pop(r);
-	if (!meta->ns || !*meta->ns)
-		meta->ns = "default";
 	/* The name says more than a place in a list. */
 	r->hidden = r->depth;
 	snprintf(r->object, sizeof(r->object), "%s %.253s/%.253s: ", kind, meta->ns,

@@ -12,7 +12,10 @@ struct k8s_meta {
 	json_t *labels, *annotations;
 };
 
-/* k8s_read.c; messages start with the object from then on. */
+/*
+ * k8s_read.c; messages start with the object from then on. On failure, ns and
+ * name are set if they could be read.
+ */
 int k8s_read_meta(struct jread *r, const json_t *root, const char *kind,
 		  struct k8s_meta *meta);
 int k8s_read_ports(struct jread *r, const json_t *o, bool slice,

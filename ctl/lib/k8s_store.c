@@ -189,11 +189,11 @@ static bool seen_again(struct k8s *k, enum k8s_kind kind, const struct k8s_meta 
 	return same;
 }
 
-/* What cannot be read stays as it was, also beyond the end of a list that has it. */
-static void keep(struct k8s *k, enum k8s_kind kind, const struct k8s_meta *meta)
+void k8s_keep(struct k8s *k, enum k8s_kind kind, const char *ns, const char *name)
 {
+	const struct k8s_meta meta = { .ns = ns, .name = name };
 	const char *known;
-	unsigned int *epoch = last_seen(k, kind, meta, &known);
+	unsigned int *epoch = last_seen(k, kind, &meta, &known);
 
 	if (epoch)
 		*epoch = k->epoch[kind];
@@ -205,13 +205,16 @@ int k8s_put_read(struct k8s *k, enum k8s_kind kind, struct jread *r, const json_
 	struct k8s_meta meta;
 	int new;
 
-	if (k8s_read_meta(r, root, service ? "Service" : "EndpointSlice", &meta))
+	if (k8s_read_meta(r, root, service ? "Service" : "EndpointSlice", &meta)) {
+		if (meta.name)
+			k8s_keep(k, kind, meta.ns, meta.name);
 		return -1;
+	}
 	if (seen_again(k, kind, &meta))
 		return 0;
 	new = service ? put_service(k, r, root, &meta) : put_slice(k, r, root, &meta);
 	if (new < 0)
-		keep(k, kind, &meta);
+		k8s_keep(k, kind, meta.ns, meta.name);
 	return new;
 }
 

@@ -91,6 +91,14 @@ static void del(void *data, enum kind kind, const json_t *object)
 	tell(data, kind, "del", object);
 }
 
+static void keep(void *data, enum kind kind, const char *ns, const char *name)
+{
+	struct telling *t = data;
+
+	check(*name && utf8_valid(ns, strlen(ns)) && utf8_valid(name, strlen(name)));
+	fprintf(t->f, "keep %s %s/%s\n", kind_name(kind), ns, name);
+}
+
 static void broken(void *data, const char *where, const char *why)
 {
 	struct telling *t = data;
@@ -227,7 +235,7 @@ static char *run(const char *text, size_t len, bool small, bool whole)
 	struct telling t = {};
 	const struct sink sink = {
 		.list_begin = list_begin, .list_end = list_end, .put = put, .del = del,
-		.broken = broken, .data = &t,
+		.keep = keep, .broken = broken, .data = &t,
 	};
 	struct api_access access = { .server = xstrdup("https://192.0.2.1:6443") };
 	struct source_api_config config;

@@ -166,21 +166,30 @@ static void too_many(void)
 static void broken_in_lists(void)
 {
 	struct k8s k = {};
+	json_t *labels;
 	char *before;
 
 	put(&k, K8S_SERVICE, service("a", "10.96.0.1", 80, "1"));
 	put(&k, K8S_SLICE, slice("x", "a", "10.1.0.1", "1"));
+	put(&k, K8S_SERVICE, service("labels", "10.96.0.3", 80, "1"));
+	put(&k, K8S_SERVICE, service("unread", "10.96.0.4", 80, "1"));
 	before = wanted(&k);
 	k8s_list_begin(&k, K8S_SERVICE);
 	k8s_list_begin(&k, K8S_SLICE);
 	expect(put(&k, K8S_SERVICE, service("a", "10.96.0.1", 0, "2")) == -1);
 	expect(put(&k, K8S_SERVICE, service("new", "10.96.0.2", 0, "2")) == -1);
+	labels = service("labels", "10.96.0.3", 80, "2");
+	json_object_set_new(json_object_get(labels, "metadata"), "labels", json_true());
+	expect(put(&k, K8S_SERVICE, labels) == -1);
+	k8s_keep(&k, K8S_SERVICE, "ns", "unread");
+	k8s_keep(&k, K8S_SERVICE, "ns", "never there");
 	expect(put(&k, K8S_SLICE, slice("x", "a", "10.1.0", "2")) == -1);
 	k8s_list_end(&k, K8S_SERVICE);
 	k8s_list_end(&k, K8S_SLICE);
 	expect_text(wanted(&k), before);
 	put(&k, K8S_SLICE, slice("x", "a", "10.1.0.2", "3"));
-	expect_text(wanted(&k), "ns/a 10.96.0.1:80/tcp -> 10.1.0.2:8080@1/cluster,local");
+	expect_text(wanted(&k), "ns/a 10.96.0.1:80/tcp -> 10.1.0.2:8080@1/cluster,local; "
+		    "ns/labels 10.96.0.3:80/tcp ->; ns/unread 10.96.0.4:80/tcp ->");
 	k8s_list_begin(&k, K8S_SERVICE);
 	k8s_list_end(&k, K8S_SERVICE);
 	expect_text(wanted(&k), "");

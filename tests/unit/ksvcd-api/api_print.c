@@ -131,6 +131,13 @@ static void del(void *data, enum kind kind, const json_t *object)
 	print_object(kind, "del", object);
 }
 
+static void keep(void *data, enum kind kind, const char *ns, const char *name)
+{
+	(void)data;
+	print(json_pack("{ss ss ss ss}", "call", "keep", "kind", kind_name(kind), "namespace", ns,
+			"name", name));
+}
+
 static void broken(void *data, const char *where, const char *why)
 {
 	(void)data;
@@ -142,6 +149,7 @@ static const struct sink sink = {
 	.list_end = list_end,
 	.put = put,
 	.del = del,
+	.keep = keep,
 	.broken = broken,
 };
 

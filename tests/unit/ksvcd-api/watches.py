@@ -6,6 +6,23 @@ from rig import (CIDRS, Client, KINDS, SERVICES, UNREADABLE, cidr, event, everyt
                  poll, service, test, watching)
 
 
+@test("what cannot be read but for its name is kept")
+def kept(s):
+    s.put(service("a"))
+    with Client("--server", s.url, max_line=20000) as c:
+        watching(s, c)
+        s.streams("raw", resource=SERVICES, text=event("MODIFIED", "b", 1002, spec="\udce9").replace(
+            "\\udce9", "\udce9"))
+        c.wait(call="keep", kind="Service", namespace="default", name="b")
+        s.streams("raw", resource=SERVICES, text=event("MODIFIED", "\udce9", 1002).replace(
+            "\\udce9", "\udce9"))
+        c.wait(call="broken", where="Service default/\x7f")
+        s.streams("raw", resource=SERVICES, text=event(
+            "MODIFIED", "large", 1003, spec="x" * 30000).replace(": ", ":"))
+        c.wait(call="keep", kind="Service", namespace="default", name="large")
+        expect(c.count(call="keep"), 2)
+
+
 @test("watch: bad lines and objects are told of, and the watch goes on")
 def bad_lines(s):
     with Client("--server", s.url) as c:
