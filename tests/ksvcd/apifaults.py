@@ -2,6 +2,7 @@
 """What the test API server does wrong when it is told to, and the words it is told in."""
 import asyncio
 import base64
+import time
 
 from apistore import RESOURCES, api_version, dumps
 
@@ -56,6 +57,7 @@ class Watcher:
         if transport.get_write_buffer_size() > MAX_BACKLOG:
             transport.abort()
             return
+        self.server.sent = time.monotonic_ns()
         transport.write(data)
 
     def event(self, version, new, old, texts):

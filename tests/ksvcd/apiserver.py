@@ -23,7 +23,8 @@ With --tls, a client is let in by a certificate that CA signed; with --token or
 Control: on its own port without TLS and credentials; without --control at /control/
 of the first one, with neither checked. Bodies and answers are JSON.
 
-  POST /control/put        an object, a List, an array or several values in a row
+  POST /control/put        an object, a List, an array or several values in a row; "sent" of the answer
+                           is when the last event of all went to a watch, in ns (CLOCK_MONOTONIC)
   POST /control/delete     the same; only kind, namespace and name count
   POST /control/generate   {"services": 20000, "endpoints": 50}: Services "s0"... and slices
   POST /control/churn      {"rate": 1000, "seconds": 5, "endpoints": 3}: changes of slices
@@ -201,6 +202,7 @@ class Server(Faults):
         self.begin()
         self.requests = collections.deque(maxlen=10000)
         self.n_requests = 0
+        self.sent = 0
         self.connections = {}
         self.control = Control(self)
         self.listener = None
@@ -416,7 +418,8 @@ class Control(StreamFaults):
     def do_put(self, objects):
         for obj in objects:
             self.server.store.put(obj)
-        return {"version": self.server.store.version, "put": len(objects)}
+        return {"version": self.server.store.version, "put": len(objects),
+                "sent": self.server.sent}
 
     def do_delete(self, objects):
         n = sum(self.server.store.delete(obj) for obj in objects)
