@@ -3,7 +3,7 @@
 #
 # ksvcd's memory: at most 1 KB for each endpoint, all it has counted, with 50 for each of 1,000 Services, whose slices are
 # as large as the controller's. With 5,000, which take too long where processors are emulated, it is less for each:
-# `tests/bench/events --uml --endpoints 50 1 5000`.
+# `tests/bench/events --endpoints 50 1 5000`.
 #
 #   node (ksvc, ksvcd) ------------- srv (API server)
 #             10.2.0.1   10.2.0.2:6443
