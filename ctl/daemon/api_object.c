@@ -137,10 +137,11 @@ void api_broken(struct api_kind *k, const json_t *object, const char *why)
 	k->api->sink->broken(k->api->sink->data, where, why);
 }
 
-/* Frees them. */
+/* Frees them. An empty name is nobody's. */
 static void keep(struct api_kind *k, char *ns, char *name)
 {
-	k->api->sink->keep(k->api->sink->data, k->kind, ns, name);
+	if (*name)
+		k->api->sink->keep(k->api->sink->data, k->kind, ns, name);
 	free(ns);
 	free(name);
 }
@@ -157,7 +158,7 @@ static size_t glimpse(const char *text, size_t len, const char *key, const char 
 	p += strlen(key);
 	left = len - (p - text);
 	end = memchr(p, '"', left < 254 ? left : 254);
-	if (!end || !utf8_valid(p, end - p))
+	if (!end || !utf8_valid(p, end - p) || memchr(p, 0, end - p))
 		return 0;
 	*value = p;
 	return end - p;

@@ -20,6 +20,12 @@ def kept(s):
         s.streams("raw", resource=SERVICES, text=event(
             "MODIFIED", "large", 1003, spec="x" * 30000).replace(": ", ":"))
         c.wait(call="keep", kind="Service", namespace="default", name="large")
+        s.streams("raw", resource=SERVICES, text=event("MODIFIED", "", 1004, spec="\udce9").replace(
+            "\\udce9", "\udce9"))
+        c.wait(call="broken", where="Service default/")
+        s.streams("raw", resource=SERVICES,
+                  text='{"object":{"metadata":{"name":"\0x","namespace":"default"}},\n')
+        c.wait(call="broken", where="a watch of Service")
         expect(c.count(call="keep"), 2)
 
 
