@@ -14,6 +14,7 @@
 #include <linux/ipv6.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/once.h>
+#include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
@@ -189,8 +190,8 @@ static unsigned int ksvc_postrouting(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	nat->masq_index = 0;
-	if (ksvc_ports_avoid(kn, ksvc_flow_hash(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple),
-			     &range.min_proto.all, &range.max_proto.all))
+	/* Not by the hash that has chosen the endpoint: each would have a part of the ports. */
+	if (ksvc_ports_avoid(kn, get_random_u32(), &range.min_proto.all, &range.max_proto.all))
 		range.flags |= NF_NAT_RANGE_PROTO_SPECIFIED;
 	if (state->pf == NFPROTO_IPV6)
 		ret = nf_nat_masquerade_ipv6(skb, &range, state->out);

@@ -244,6 +244,27 @@ for i in 4 6; do
 		END { print n, kept, near, up; exit !(n == 60 && kept < 3 && near < 5 && up > 12 && up < 48) }' "$tmp/ports"
 done
 
+# Also where node ports have to be avoided, and whichever endpoint a connection has got.
+ctl add-service port --node-port 30000/tcp
+for i in 4 6; do
+	family $i
+	serve "$pod2" "$L${pods}3$R":808{1..3}/udp
+	ctl add-service "many$i" --vip "$L${vip}8$R:80/udp" "--endpoint=$L${pods}3$R:808"{0..3}
+	client "$ext" -n 80 -p 7000 "$L${vip}8$R:80/udp" | awk '{ sub(/.*:/, "", $3); print $2, $3 }' >"$tmp/ports"
+	# shellcheck disable=SC2016 # awk's
+	check "$f: connections of each of 4 endpoints have ports from all over" awk '
+		!($1 in low) || $2 < low[$1] { low[$1] = $2 }
+		$2 > high[$1] { high[$1] = $2 }
+		{ n++ }
+		END {
+			for (endpoint in low)
+				wide += high[endpoint] - low[endpoint] > 24000
+			print n, wide
+			exit !(n == 80 && wide == 4)
+		}' "$tmp/ports"
+done
+ctl del-service port
+
 # --- Q1: by interface
 
 ctl set cluster-cidr ''
