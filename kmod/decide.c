@@ -111,7 +111,7 @@ static bool is_node_port_address(const struct ksvc_net *kn, u8 family,
 		return false;
 	if (family == NFPROTO_IPV4 && ipv4_is_loopback(addr->ip))
 		return settings->localhost_nodeports &&
-		       (!listed || ksvc_addr_is_assigned(kn, addr->ip));
+		       (!listed || ksvc_addr_is_on_lo(kn, addr->ip));
 	return ksvc_addr_is_local(kn, family, addr);
 }
 

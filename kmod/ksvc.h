@@ -421,7 +421,7 @@ void ksvc_decide(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tup
 /* nat.c */
 bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family,
 			const union nf_inet_addr *addr);
-bool ksvc_addr_is_assigned(const struct ksvc_net *kn, __be32 addr);
+bool ksvc_addr_is_on_lo(const struct ksvc_net *kn, __be32 addr);
 u32 ksvc_flow_hash(const struct nf_conntrack_tuple *tuple);
 u32 ksvc_client_hash(const struct nf_conntrack_tuple *tuple);
 const struct tcphdr *ksvc_tcp_header(const struct sk_buff *skb, u8 family, struct tcphdr *buf);

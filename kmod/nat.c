@@ -55,10 +55,20 @@ u32 ksvc_client_hash(const struct nf_conntrack_tuple *tuple)
 	return hsiphash(&tuple->src.u3, sizeof(tuple->src.u3), &flow_key);
 }
 
-/* Whether an interface has the address, and not only a prefix around it. */
-bool ksvc_addr_is_assigned(const struct ksvc_net *kn, __be32 addr)
+/* Whether the loopback interface has the address, and not only a prefix around it,
+ * which is enough for the kernel to take it for its own.
+ */
+bool ksvc_addr_is_on_lo(const struct ksvc_net *kn, __be32 addr)
 {
-	return __ip_dev_find(kn->net, addr, false);
+	const struct in_device *in_dev = __in_dev_get_rcu(kn->net->loopback_dev);
+	const struct in_ifaddr *ifa;
+
+	if (!in_dev)
+		return false;
+	in_dev_for_each_ifa_rcu(ifa, in_dev)
+		if (ifa->ifa_local == addr)
+			return true;
+	return false;
 }
 
 bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family, const union nf_inet_addr *addr)

@@ -68,6 +68,11 @@ for i in 4 6; do
 		on "$node" sysctl -qw net.ipv4.conf.all.route_localnet=1
 		check_eq 'IPv4: with localhost-nodeports, at that too (M7)' '10.2.0.2:8080 10.2.0.1' \
 			"$(client "$node" 127.0.0.1:30081/tcp | awk '{ sub(/:.*/, "", $3); print $2, $3 }')"
+		ctl set nodeport-addresses 127.0.0.0/8
+		ip -n "$node" addr add 127.0.0.3/8 dev lo
+		check_eq 'IPv4: by a list, at those that lo has, and at no other' '10.2.0.2:8080 ECONNREFUSED 10.2.0.2:8080' \
+			"$(client "$node" 127.0.0.1:30081/tcp 127.0.0.2:30081/tcp 127.0.0.3:30081/tcp | cut -d ' ' -f 2 | paste -sd ' ')"
+		ctl set nodeport-addresses none
 		# Its price, route_localnet, opens the node's loopback addresses to others; ksvc closes them again.
 		serve "$node" 127.0.0.1:9000/tcp
 		ip -n "$pod" addr del 127.0.0.1/8 dev lo

@@ -44,7 +44,7 @@ static bool is_assigned(u8 family, const union nf_inet_addr *addr)
 	return false;
 }
 
-bool ksvc_addr_is_assigned(const struct ksvc_net *kn, __be32 addr)
+bool ksvc_addr_is_on_lo(const struct ksvc_net *kn, __be32 addr)
 {
 	const union nf_inet_addr all = { .all = { addr } };
 
