@@ -48,15 +48,14 @@ static struct ksvc_load *load_of(const struct nf_conn *ct, const struct tracked 
 }
 
 /* Conntrack tells nobody of an entry that it frees before it is in its table: of
- * a packet that was dropped on its way through the node. So a connection counts
- * when its first packet is about to leave; of UDP, when there is another one, as
- * the entries of two first packets become one.
+ * a packet that was dropped on its way through the node, or that another one has
+ * forestalled there. So a connection counts from its second packet on.
  */
 static void track(const struct nf_conn *ct, struct tracked *t)
 {
 	struct ksvc_load *load;
 
-	if (nf_ct_protonum(ct) == IPPROTO_UDP && !nf_ct_is_confirmed(ct))
+	if (!nf_ct_is_confirmed(ct))
 		return;
 	load = load_of(ct, t);
 	if (load)
