@@ -171,6 +171,7 @@ struct ksvc_svc {
 	struct ksvc_ident *ident;	/* a reference */
 	u32 *by_slot;			/* index + 1 of the endpoint; NULL if not wanted */
 	u32 n_slots;
+	bool serves[KSVC_FAMILIES];	/* an endpoint that is serving (C3) */
 	struct ksvc_slot *slots;	/* of endpoints; in this allocation */
 	struct ksvc_front *frontends;	/* sorted, likewise */
 	struct ksvc_prefix *ranges;	/* likewise; those not covered first */

@@ -271,15 +271,18 @@ static int fill_sets(struct ksvc_svc *svc, u8 family)
 {
 	struct ksvc_set *cluster = &svc->sets[KSVC_CLUSTER][ksvc_family_index(family)];
 	struct ksvc_set *local = &svc->sets[KSVC_LOCAL][ksvc_family_index(family)];
+	bool *serves = &svc->serves[ksvc_family_index(family)];
 	u32 n[RANKS] = {}, i, first = 0;
 
 	for (i = 0; i < svc->n_endpoints; i++) {
 		const struct ksvc_endpoint *ep = &svc->endpoints[i];
 
-		if (ep->family == family)
-			n[rank(ep)]++;
-		else
+		if (ep->family != family) {
 			first += ep->family < family;
+			continue;
+		}
+		n[rank(ep)]++;
+		*serves |= !(ep->flags & KSVC_ENDPOINT_FLAGS_NOT_SERVING);
 	}
 	cluster->first = first;
 	cluster->n = n[CLUSTER_ONLY] + n[BOTH];

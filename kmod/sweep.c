@@ -29,16 +29,6 @@ static bool serves(const struct ksvc_endpoint *ep)
 	return !(ep->flags & KSVC_ENDPOINT_FLAGS_NOT_SERVING);
 }
 
-static bool has_endpoints(const struct ksvc_svc *svc, u8 family)
-{
-	u32 i;
-
-	for (i = 0; i < svc->n_endpoints; i++)
-		if (svc->endpoints[i].family == family && serves(&svc->endpoints[i]))
-			return true;
-	return false;
-}
-
 /* The service that an entry's first packet was for. A node port of UDP is one at
  * whatever address (C3, C4), also at one whose own service has no endpoint (M4);
  * other connections to elsewhere are somebody else's.
@@ -55,7 +45,7 @@ static const struct ksvc_svc *service_of(const struct ksvc_net *kn,
 	fe = ksvc_table_find(table, &key);
 	if (fe) {
 		svc = rcu_dereference(fe->svc);
-		if (key.protocol != IPPROTO_UDP || has_endpoints(svc, key.family))
+		if (key.protocol != IPPROTO_UDP || svc->serves[ksvc_family_index(key.family)])
 			return svc;
 	}
 	memset(&key.addr, 0, sizeof(key.addr));
@@ -97,7 +87,7 @@ static void shorten(struct nf_conn *ct, struct pass *pass)
 static bool is_shadowing(const struct nf_conn *ct, const struct ksvc_svc *svc)
 {
 	if (nf_ct_protonum(ct) == IPPROTO_UDP)
-		return has_endpoints(svc, nf_ct_l3num(ct));	/* C5 */
+		return svc->serves[ksvc_family_index(nf_ct_l3num(ct))];	/* C5 */
 	return !(ct->status & IPS_SEEN_REPLY);
 }
 
@@ -109,7 +99,7 @@ static bool is_obsolete(struct nf_conn *ct, const struct ksvc_svc *svc, struct p
 		return false;
 	switch (nf_ct_protonum(ct)) {
 	case IPPROTO_UDP:
-		return has_endpoints(svc, nf_ct_l3num(ct));	/* C5 */
+		return svc->serves[ksvc_family_index(nf_ct_l3num(ct))];	/* C5 */
 	case IPPROTO_SCTP:
 		shorten(ct, pass);
 		return false;
