@@ -25,6 +25,8 @@ static bool is_frontend(const struct ksvc_net *kn, const struct nf_conntrack_tup
 	ksvc_key_fill(&key, tuple);
 	if (ksvc_table_find(table, &key))
 		return true;
+	if (!ksvc_addr_is_local(kn, key.family, &tuple->dst.u3))
+		return false;
 	memset(&key.addr, 0, sizeof(key.addr));
 	return ksvc_table_find(table, &key);
 }
