@@ -217,7 +217,7 @@ static const struct genl_split_ops ksvc_nl_ops[] = {
 		.dumpit		= ksvc_nl_affinity_get_dumpit,
 		.policy		= ksvc_affinity_get_nl_policy,
 		.maxattr	= KSVC_A_AFFINITY_NAME,
-		.flags		= GENL_CMD_CAP_DUMP,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DUMP,
 	},
 	{
 		.cmd		= KSVC_CMD_AFFINITY_DEL,

@@ -365,9 +365,14 @@ def unprivileged(who):
         kernel.state()
         kernel.do(K.CMD_STATS_GET)
         kernel.explain('10.1.0.2', V4, 80)
-        genl.report(True, f'{who} may read everything')
+        genl.report(True, f'{who} may read the configuration')
     except (genl.Refused, ValueError) as error:
-        genl.report(False, f'{who} may read everything', error)
+        genl.report(False, f'{who} may read the configuration', error)
+    try:
+        kernel.dump(K.CMD_AFFINITY_GET)
+        genl.report(False, f'{who} may not know of clients')
+    except genl.Refused as refusal:
+        genl.equal(f'{who} may not know of clients', errno.EPERM, refusal.errno)
 
 
 def permission():
