@@ -56,8 +56,8 @@ static void succeed(struct engine *e, uint64_t took, bool full)
 	e->backoff = 0;
 	e->failing = false;
 	e->ever = true;
-	/* What is still there, was refused. */
-	if (e->objects.changed.n)
+	/* What is still there, was refused; other changes do not put it off. */
+	if (e->objects.changed.n && !is_armed(e->again))
 		arm(e->again, e->last + REFUSED_AGAIN);
 	e->calls.synced(e->calls.data, took, full);
 }

@@ -193,6 +193,29 @@ static void backs_off(void)
 	end();
 }
 
+/* After 30 s, whatever else is written meanwhile. */
+static void tries_refused_again(void)
+{
+	uint64_t first, later;
+
+	begin(0, FOREVER);
+	engine_enable(&on.engine);
+	on.engine.objects.changed.n = 1;
+	wait_sync();
+	expect(sd_event_source_get_time(on.engine.again, &first) >= 0);
+	expect(first == on.ended + 30 * 1000 * MS && !on.engine.retry_refused);
+	for (int i = 0; i < 3; i++) {
+		engine_changed(&on.engine);
+		wait_sync();
+	}
+	expect(sd_event_source_get_time(on.engine.again, &later) >= 0 && later == first);
+	sd_event_source_set_time(on.engine.again, 0);
+	wait_sync();
+	expect(on.engine.retry_refused);
+	on.engine.objects.changed.n = 0;
+	end();
+}
+
 static void distrusts(void)
 {
 	struct settings s = {};
@@ -222,6 +245,7 @@ const struct test engine_tests[] = {
 	{ "engine: not later than 10 ms after the last, whatever comes", is_not_put_off },
 	{ "engine: as far apart as is wanted", least_period },
 	{ "engine: backs off from a kernel that fails", backs_off },
+	{ "engine: tries again what was refused", tries_refused_again },
 	{ "engine: reads the kernel when it has reason to", distrusts },
 	{}
 };
