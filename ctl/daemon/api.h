@@ -48,6 +48,8 @@ struct api_kind {
 	enum api_error error;		/* why the present request must end */
 	char error_text[512];
 
+	bool served;			/* it was not always refused */
+	bool no_field;			/* the server does not select by cluster IP */
 	bool no_stream;			/* the server does not offer it */
 	bool no_stream_now;
 	unsigned int stream_failures;	/* in a row */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* How a request ended, in the terms of this source. */
+#include <string.h>
+
 #include "api.h"
 
 const char *api_error_name(enum api_error error)
@@ -88,7 +90,10 @@ static void end_with_status(struct api_kind *k)
 	json_t *root = k->in.len ? api_parse(k->in.data, k->in.len, &repaired, &e) : NULL;
 	const char *message = api_text(root, NULL, "message");
 
-	if (k->phase == API_STREAMING && (status == 400 || status == 422)) {
+	if (status == 400 && !k->no_field && message && strstr(message, "spec.clusterIP")) {
+		k->no_field = true;
+		k->expected = true;
+	} else if (k->phase == API_STREAMING && (status == 400 || status == 422)) {
 		k->no_stream = true;
 		k->expected = true;
 	}

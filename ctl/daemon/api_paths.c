@@ -3,15 +3,16 @@
 
 #include "api.h"
 
-/* Left out: headless services and those of other proxies, with their endpoints. */
-#define SELECTOR	"labelSelector=%21service.kubernetes.io%2Fheadless%2C" \
-			"%21service.kubernetes.io%2Fservice-proxy-name&"
+/* Left out: S1 headless Services, S2 those of other proxies, and the slices of both, S3. */
+#define NOT_HEADLESS	"fieldSelector=spec.clusterIP%21%3DNone&"
+#define NOT_FOREIGN	"labelSelector=%21service.kubernetes.io%2Fservice-proxy-name"
+#define NOT_LABELLED	NOT_FOREIGN "%2C%21service.kubernetes.io%2Fheadless"
 
 static const struct {
 	const char *path, *selector;
 } resources[N_KINDS] = {
-	[KIND_SERVICE] = { "/api/v1/services", SELECTOR },
-	[KIND_SLICE] = { "/apis/discovery.k8s.io/v1/endpointslices", SELECTOR },
+	[KIND_SERVICE] = { "/api/v1/services", NOT_FOREIGN "&" },
+	[KIND_SLICE] = { "/apis/discovery.k8s.io/v1/endpointslices", NOT_LABELLED "&" },
 	[KIND_NODE] = { "/api/v1/nodes", "" },
 	[KIND_SERVICE_CIDR] = { "/apis/networking.k8s.io/v1/servicecidrs", "" },
 };
@@ -21,7 +22,8 @@ static char *selector(const struct api_kind *k)
 	char *name, *s;
 
 	if (k->kind != KIND_NODE)
-		return xstrdup(resources[k->kind].selector);
+		return xasprintf("%s%s", k->kind == KIND_SERVICE && !k->no_field ? NOT_HEADLESS : "",
+				 resources[k->kind].selector);
 	name = api_escape(k->api->config.node_name);
 	s = xasprintf("fieldSelector=metadata.name%%3D%s&", name);
 	free(name);

@@ -220,20 +220,32 @@ void api_failed(struct api_kind *k)
 	schedule(k, ms);
 }
 
+/*
+ * ServiceCIDRs are new: a cluster may be without them, and one that asks for
+ * the right before it looks for the kind forbids them then.
+ */
+static bool is_not_served(const struct api_kind *k)
+{
+	return k->kind == KIND_SERVICE_CIDR &&
+	       (k->request.status == 404 || (k->request.status == 403 && !k->served));
+}
+
 /* As an empty list: a cluster without the kind has no objects of it. */
 static void not_served(struct api_kind *k)
 {
 	struct source_api *s = k->api;
+	bool forbidden = k->request.status == 403;
 
 	if (!s->stats.listed[k->kind])
-		log_line(LOG_INFO, "API does not serve a kind",
+		log_line(forbidden ? LOG_WARNING : LOG_INFO, forbidden ?
+			 "API forbids a kind, goes on without" : "API does not serve a kind",
 			 F_TEXT("kind", kind_name(k->kind)));
 	api_drop_list(k);
 	k->phase = API_WAITING;
 	k->backoff_ms = 0;
 	s->sink->list_begin(s->sink->data, k->kind);
 	api_listed(k);
-	schedule(k, spread(s->config.not_served_ms));
+	schedule(k, spread(forbidden ? s->config.not_served_ms / 12 : s->config.not_served_ms));
 }
 
 static void count_request(struct api_kind *k)
@@ -276,6 +288,7 @@ static void on_started(struct api_request *r)
 
 	k->started = k->last_byte = api_now(k);
 	count_request(k);
+	k->served |= r->status == 200;
 	if (r->status == 200 && k->phase == API_STREAMING)
 		sink->list_begin(sink->data, k->kind);
 	if (r->status == 200 && k->phase == API_WATCHING)
@@ -303,7 +316,7 @@ static void on_done(struct api_request *r, CURLcode code)
 	struct api_kind *k = kind_of(r);
 
 	api_request_ended(k);
-	if (r->status == 404 && k->kind == KIND_SERVICE_CIDR) {
+	if (is_not_served(k)) {
 		not_served(k);
 		return;
 	}

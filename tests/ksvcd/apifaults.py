@@ -64,8 +64,8 @@ class Watcher:
         """texts is shared by all watchers of the event."""
         if version <= self.after:
             return
-        was = old is not None and self.selector.matches(old.meta)
-        now = new is not None and self.selector.matches(new.meta)
+        was = old is not None and self.selector.matches(old)
+        now = new is not None and self.selector.matches(new)
         if not was and not now:
             return
         kind = b"MODIFIED" if was and now else b"ADDED" if now else b"DELETED"

@@ -14,7 +14,7 @@ Served are /api/v1/{services,nodes}, /apis/discovery.k8s.io/v1/endpointslices an
 /apis/networking.k8s.io/v1/servicecidrs, all namespaces, one namespace or one
 object: lists with limit and continue, watches with resourceVersion, timeoutSeconds,
 allowWatchBookmarks and sendInitialEvents, both with labelSelector (KEY, !KEY, =, ==,
-!=, in, notin) and fieldSelector (metadata.name, metadata.namespace). A watch from a
+!=, in, notin) and fieldSelector (metadata.name, metadata.namespace, spec.clusterIP). A watch from a
 version older than the history gets 410, one from a future version is silent.
 
 With --tls, a client is let in by a certificate that CA signed; with --token or
@@ -36,7 +36,8 @@ of the first one, with neither checked. Bodies and answers are JSON.
   POST /control/expire     forgets the snapshots of lists: continue tokens are gone
   POST /control/tokens     {"tokens": ["a"]}: from now on these count
   POST /control/set        {"watchlist": true|false|"ignore"|"old", "gone": "status"|"event",
-                           "bookmark": SECONDS, "timeouts": true, "not_served": ["servicecidrs"]}
+                           "bookmark": SECONDS, "timeouts": true, "not_served": ["servicecidrs"],
+                           "by_cluster_ip": false}: an older server does not select by it;
                            watchlist false answers 422, "old" 400, "ignore" watches as if it
                            had not been asked; timeouts false lets watches last for ever
   POST /control/fault      what later requests meet: {"fault": F, "resource": "services"|"*",
@@ -210,7 +211,7 @@ class Server(Faults):
     def begin(self):
         args = self.args
         self.settings = {"watchlist": args.watchlist, "gone": "status", "timeouts": True,
-                         "bookmark": args.bookmark, "not_served": []}
+                         "bookmark": args.bookmark, "not_served": [], "by_cluster_ip": True}
         self.tokens = set(args.token)
         self.faults = []
 
@@ -273,7 +274,7 @@ class Server(Faults):
         watch = query.get("watch") in ("true", "1")
         await self.meet_fault(connection, resource, "watch" if watch else "list")
         try:
-            selector = Selector(query, namespace, name)
+            selector = Selector(query, namespace, name, self.settings["by_cluster_ip"])
         except ValueError as e:
             raise Refused(400, str(e)) from e
         if watch:
@@ -285,7 +286,7 @@ class Server(Faults):
 
     def selected(self, resource, selector):
         objects = self.store.objects[resource]
-        return [objects[key] for key in sorted(objects) if selector.matches(objects[key].meta)]
+        return [objects[key] for key in sorted(objects) if selector.matches(objects[key])]
 
     def get(self, connection, resource, selector):
         found = self.selected(resource, selector)

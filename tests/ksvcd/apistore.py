@@ -69,19 +69,24 @@ def requirement(text):
 
 
 class Selector:
-    def __init__(self, query, namespace, name):
+    def __init__(self, query, namespace, name, by_cluster_ip):
         self.labels = [requirement(t) for t in split_selector(query.get("labelSelector", ""))]
-        self.namespace, self.name = namespace, name
+        self.namespace, self.name, self.cluster_ip = namespace, name, lambda ip: True
         for text in split_selector(query.get("fieldSelector", "")):
             key, _, value = text.replace("==", "=").partition("=")
             if key == "metadata.name":
                 self.name = value
             elif key == "metadata.namespace":
                 self.namespace = value
+            elif key.rstrip("!") == "spec.clusterIP" and by_cluster_ip:
+                self.cluster_ip = value.__ne__ if key[-1] == "!" else value.__eq__
             else:
-                raise ValueError("field label not supported: " + key)
+                raise ValueError("field label not supported: " + key.rstrip("!"))
 
-    def matches(self, meta):
+    def matches(self, entry):
+        meta = entry.meta
+        if not self.cluster_ip(entry.cluster_ip):
+            return False
         if self.name is not None and meta.get("name") != self.name:
             return False
         if self.namespace is not None and meta.get("namespace") != self.namespace:
@@ -95,12 +100,18 @@ def members(obj):
     return dumps({k: v for k, v in obj.items() if k not in ("kind", "apiVersion", "metadata")})[1:-1]
 
 
+def cluster_ip_of(obj):
+    spec = obj.get("spec")
+    return spec.get("clusterIP", "") if isinstance(spec, dict) else ""
+
+
 class Entry:
     """An object as it is now. As JSON: a quarter of a million endpoints would need half a gigabyte otherwise."""
-    __slots__ = ("kind", "meta", "rest", "version")
+    __slots__ = ("kind", "meta", "rest", "version", "cluster_ip")
 
-    def __init__(self, kind, meta, rest, version):
+    def __init__(self, kind, meta, rest, version, cluster_ip):
         """rest: see members()."""
+        self.cluster_ip = cluster_ip
         self.kind, self.version, self.rest = kind, version, rest
         self.meta = dict(meta, resourceVersion=str(version))
 
@@ -116,7 +127,7 @@ class Entry:
         return head[:-1] + b"," + self.item[1:]
 
     def at(self, version):
-        return Entry(self.kind, self.meta, self.rest, version)
+        return Entry(self.kind, self.meta, self.rest, version, self.cluster_ip)
 
 
 class Store:
@@ -152,7 +163,7 @@ class Store:
                         "00000000-0000-4000-8000-%012x" % self.version)
         if rest is None:
             rest = members(obj)
-        entry = objects[key] = Entry(obj["kind"], meta, rest, self.version)
+        entry = objects[key] = Entry(obj["kind"], meta, rest, self.version, cluster_ip_of(obj))
         self.publish(resource, entry, old)
 
     def delete(self, obj):

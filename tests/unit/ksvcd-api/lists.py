@@ -53,6 +53,20 @@ def refused_streams(s):
                 expect(s.requests(SERVICES, sendInitialEvents="true"), [])
 
 
+@test("list: a server that does not select by cluster IP is not asked to")
+def without_fields(s):
+    for watchlist in (True, False, "old"):
+        s.control("reset")
+        everything(s)
+        s.control("set", by_cluster_ip=False, watchlist=watchlist)
+        with Client("--server", s.url, "--node", "n1") as c:
+            c.wait_listed()
+            expect(c.objects("Service"), ["a", "b", "h"])
+            expect(c.stats()["Service"]["errors"], {})
+            s.put(service("c"))
+            c.wait(call="put", name="c")
+
+
 @test("stream: one that fails is followed by a list, and three in a row by lists only")
 def failing_streams(s):
     def relist(error=None):

@@ -211,10 +211,11 @@ def test(name):
 
 HEADLESS = {"service.kubernetes.io/headless": ""}
 FOREIGN = {"service.kubernetes.io/service-proxy-name": "other"}
+NO_IP = {"clusterIP": "None"}
 
 
 def everything(s):
-    s.put(service("a"), service("b"), service("h", HEADLESS), service("f", FOREIGN),
+    s.put(service("a"), service("b", HEADLESS), service("h", spec=NO_IP), service("f", FOREIGN),
           endpoint_slice("a-1"), endpoint_slice("h-1", HEADLESS),
           endpoint_slice("f-1", FOREIGN), node("n1"), node("n2"), cidr("kubernetes"))
 
@@ -227,7 +228,7 @@ def check_everything(s, c):
     c.wait(call="put", name="n1", kind="Node")
     s.delete(service("a"), endpoint_slice("a-1"))
     c.wait(call="del", kind="Service", name="a")
-    s.put(service("b", HEADLESS))
+    s.put(service("b", spec=NO_IP))
     c.wait(call="del", kind="Service", name="b")
     s.put(service("b"))
     c.wait(call="put", name="b")

@@ -408,6 +408,21 @@ def not_served(s):
         c.wait(call="list_end", kind="ServiceCIDR")
         c.at = 0
         expect(c.count(call="log", message="API does not serve a kind"), 1)
+
+
+@test("ServiceCIDR: forbidden from the beginning is not served, later it is a failure")
+def forbidden(s):
+    s.put(service("a"), cidr("x"))
+    s.control("fault", fault="status", code=403, resource=CIDRS)
+    with Client("--server", s.url, not_served_ms=12000) as c:
+        c.wait_listed()
+        expect((c.objects("ServiceCIDR"), c.stats()["ServiceCIDR"]["errors"]), ([], {}))
+        c.wait(call="put", kind="ServiceCIDR", name="x")
+        s.control("fault", fault="status", code=403, resource=CIDRS)
+        s.streams("gone", resource=CIDRS)
+        c.wait(call="log", error="forbidden", kind="ServiceCIDR")
+        c.wait(call="log", message="API watch works again")
+        expect(c.objects("ServiceCIDR"), ["x"])
         poll(lambda: c.objects("ServiceCIDR") == [])
 
 
