@@ -74,6 +74,9 @@ bool node_configure(struct node *n, const struct config *config)
 void node_init(struct node *n, const struct config *config)
 {
 	memset(n, 0, sizeof(*n));
+	/* Files need not tell of them. */
+	n->has_pod_cidrs = config->manifests;
+	n->has_cidrs = config->manifests;
 	node_configure(n, config);
 }
 
@@ -171,7 +174,7 @@ static bool take_pod_cidrs(struct node *n, const json_t *object)
 	const json_t *spec = json_object_get(object, "spec");
 	const json_t *array = json_object_get(spec, "podCIDRs"), *item;
 	struct prefix_list list = {};
-	bool same;
+	bool news;
 	size_t i;
 
 	json_array_foreach((json_t *)array, i, item)
@@ -179,10 +182,11 @@ static bool take_pod_cidrs(struct node *n, const json_t *object)
 	if (!json_array_size(array))
 		add_prefix(&list, json_object_get(spec, "podCIDR"));
 	prefix_list_unify(&list);
-	same = same_prefixes(&n->pod_cidrs, &list);
+	news = !n->has_pod_cidrs || !same_prefixes(&n->pod_cidrs, &list);
 	prefix_list_free(&n->pod_cidrs);
 	n->pod_cidrs = list;
-	return !same && n->config->detect_local == DETECT_NODE_CIDR;
+	n->has_pod_cidrs = true;
+	return news && n->config->detect_local == DETECT_NODE_CIDR;
 }
 
 /* A Node that is gone for a moment takes nothing with it. */
@@ -216,6 +220,7 @@ void node_cidrs_end(struct node *n)
 	for (size_t i = n->n_cidrs; i-- > 0;)
 		if (n->cidrs[i].stale)
 			remove_cidr(n, i);
+	n->has_cidrs = true;
 }
 
 void node_del_cidr(struct node *n, const char *name)
@@ -230,6 +235,17 @@ void node_keep_cidr(struct node *n, const char *name)
 	for (size_t i = 0; i < n->n_cidrs; i++)
 		if (!strcmp(n->cidrs[i].name, name))
 			n->cidrs[i].stale = false;
+}
+
+/* The kernel's limit is for all of them together. */
+static size_t count_others(const struct node *n, const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->n_cidrs; i++)
+		if (strcmp(n->cidrs[i].name, name))
+			count += n->cidrs[i].prefixes.n;
+	return count;
 }
 
 static int read_cidrs(struct jread *r, const json_t *object, struct prefix_list *list)
@@ -263,11 +279,16 @@ int node_put_cidr(struct node *n, const json_t *object, struct err *e)
 	struct prefix_list list = {};
 	struct jread r = { .e = e };
 	struct service_cidr *cidr;
+	int err;
 
 	if (!name)
 		return err_set(e, "ServiceCIDR: metadata.name: is missing");
 	snprintf(r.object, sizeof(r.object), "ServiceCIDR %.253s: ", name);
-	if (read_cidrs(&r, object, &list)) {
+	err = read_cidrs(&r, object, &list);
+	if (!err && count_others(n, name) + list.n > KSVC_MAX_PREFIXES)
+		err = jread_fail(&r, "spec.cidrs", "more than %d of all ServiceCIDRs",
+				 KSVC_MAX_PREFIXES);
+	if (err) {
 		node_keep_cidr(n, name);
 		prefix_list_free(&list);
 		return -1;
@@ -306,6 +327,11 @@ void node_settings(const struct node *n, struct settings *s)
 	memset(&s->nodeport_addresses, 0, sizeof(s->nodeport_addresses));
 	memset(&s->pod_interfaces, 0, sizeof(s->pod_interfaces));
 	s->has = HAS_ALL_SETTINGS & ~HAS_AFFINITY_ENTRIES;
+	/* What nobody has told yet, stays as it is in the kernel. */
+	if (n->config->detect_local == DETECT_NODE_CIDR && !n->has_pod_cidrs)
+		s->has &= ~HAS_CLUSTER_CIDRS;
+	if (!n->has_cidrs)
+		s->has &= ~HAS_SERVICE_CIDRS;
 	prefix_list_copy(&s->cluster_cidrs, n->config->detect_local == DETECT_NODE_CIDR ?
 			 &n->pod_cidrs : &from->cluster_cidrs);
 	prefix_list_copy(&s->nodeport_addresses, &from->nodeport_addresses);

@@ -23,6 +23,8 @@ struct node {
 	char *zone;
 	struct k8s_addresses node_ips;	/* the Node's */
 	struct prefix_list pod_cidrs;
+	bool has_pod_cidrs;		/* the Node has been seen */
+	bool has_cidrs;			/* and all ServiceCIDRs */
 	struct service_cidr *cidrs;
 	size_t n_cidrs;
 };

@@ -39,7 +39,83 @@ static void pod_cidrs(void)
 	done_config();
 }
 
+/* What is left as it is in the kernel. */
+static unsigned int untold(const struct node *n)
+{
+	unsigned int has;
+	struct settings s;
+
+	node_settings(n, &s);
+	has = s.has;
+	settings_free(&s);
+	return HAS_ALL_SETTINGS & ~HAS_AFFINITY_ENTRIES & ~has;
+}
+
+static void untold_settings(void)
+{
+	struct node n;
+
+	expect_text(configure("--hostname-override=a --detect-local-mode=NodeCIDR", NULL), "");
+	node_init(&n, &got);
+	expect(untold(&n) == (HAS_CLUSTER_CIDRS | HAS_SERVICE_CIDRS));
+	node_cidrs_begin(&n);
+	node_cidrs_end(&n);
+	expect(untold(&n) == HAS_CLUSTER_CIDRS);
+	/* A Node that has none says so. */
+	expect_text(pods(&n, "{}", true), "");
+	expect(!untold(&n));
+	node_free(&n);
+	done_config();
+	expect_text(configure("--hostname-override=a --detect-local-mode=NodeCIDR --manifests=/x", NULL), "");
+	node_init(&n, &got);
+	expect(!untold(&n));
+	node_free(&n);
+	done_config();
+	expect_text(configure("--hostname-override=a --cluster-cidr=10.0.0.0/8", NULL), "");
+	node_init(&n, &got);
+	expect(untold(&n) == HAS_SERVICE_CIDRS);
+	node_free(&n);
+	done_config();
+}
+
+/* An object of that many prefixes; what is wrong with it, or "". */
+static const char *put_cidrs(struct node *n, const char *name, unsigned int count)
+{
+	json_t *list = json_array(), *object;
+	struct err e = {};
+
+	for (unsigned int i = 0; i < count; i++)
+		json_array_append_new(list, json_sprintf("10.%u.%u.0/24", *name + i / 256, i % 256));
+	object = json_pack("{s{ss}s{so}}", "metadata", "name", name, "spec", "cidrs", list);
+	node_put_cidr(n, object, &e);
+	json_decref(object);
+	return keep_text(xstrdup(e.text));
+}
+
+static void too_many_cidrs(void)
+{
+	struct settings s;
+	struct node n;
+
+	expect_text(configure("--hostname-override=a", NULL), "");
+	node_init(&n, &got);
+	expect_text(put_cidrs(&n, "a", KSVC_MAX_PREFIXES + 1),
+		    "ServiceCIDR a: spec.cidrs: more than 256 of all ServiceCIDRs");
+	expect_text(put_cidrs(&n, "a", 200), "");
+	expect_text(put_cidrs(&n, "b", 56), "");
+	expect_text(put_cidrs(&n, "b", 57), "ServiceCIDR b: spec.cidrs: more than 256 of all ServiceCIDRs");
+	node_settings(&n, &s);
+	expect(s.service_cidrs.n == 256);
+	settings_free(&s);
+	expect_text(put_cidrs(&n, "a", 1), "");
+	expect_text(put_cidrs(&n, "b", 255), "");
+	node_free(&n);
+	done_config();
+}
+
 const struct test node_tests[] = {
 	{ "node: Q7 the first pod CIDR of each family", pod_cidrs },
+	{ "node: what nobody has told stays as it is", untold_settings },
+	{ "node: more ServiceCIDRs than the kernel takes", too_many_cidrs },
 	{}
 };
