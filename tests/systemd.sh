@@ -30,14 +30,14 @@ install_all() {
 	make -s -C "$tmp/source" install-boot && make -s -C "$tmp/source/ctl" -o all install
 }
 
-# As docs/replacing-kube-proxy.md says, first for a cluster, whose API server does not answer.
+# As docs/replacing-kube-proxy.md says, first for a cluster, whose API server does not answer yet.
 configure() {
 	install -D -m 0644 "$KSVC_TOP/deploy/ksvcd.conf" "$etc/ksvcd.conf"
 	install -D -m 0600 /dev/null "$etc/kubeconfig"
 	cat >"$etc/kubeconfig" <<-END
 		current-context: c
 		contexts: [{name: c, context: {cluster: c}}]
-		clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+		clusters: [{name: c, cluster: {server: "http://127.0.0.1:6443"}}]
 	END
 }
 
@@ -53,6 +53,12 @@ configure_manifests() {
 	END
 	service web "$(clusterip 10.96.0.1)" >"$etc/manifests/web.json"
 	slice web-1 web 10.9.0.1 >"$etc/manifests/web-1.json"
+}
+
+api_comes() {
+	"$KSVC_TOP/tests/ksvcd/apiserver.py" --listen 127.0.0.1:6443 --generate 1:1 >"$tmp/api" 2>&1 &
+	defer kill $!
+	busywait 60 grep -q listen "$tmp/api"
 }
 
 # In namespaces of its own but for the network; what is not ksvcd's business does not run. It empties /tmp as it comes.
@@ -109,6 +115,7 @@ print(*sorted(setting["json_field"] for setting in json.load(sys.stdin) if not s
 writable() {
 	inside nsenter -t "$(property MainPID)" -m -- sh -c 'for path; do [ ! -w "$path" ] || echo "$path"; done' - "$@" | paste -sd ' '
 }
+conntrack_has() { [ "$(conntrack_is "$1")" = "$2" ]; }
 conntrack_is() { cat "/proc/sys/net/netfilter/nf_conntrack_$1"; }
 page() { curl -s -m $((10 * KSVC_SLOW)) http://127.0.0.1:10249/metrics; }
 stop_hard() { inside kill -"$1" "$(property MainPID)"; }
@@ -134,6 +141,10 @@ check_match 'which a credential names' ' --kubeconfig=/run/credentials/' "$(argu
 check_eq 'and is not ready without it' activating "$(property ActiveState)"
 check_eq 'however long that takes' infinity "$(property TimeoutStartUSec)"
 check_eq 'the watchdog waits a minute' 1min "$(property WatchdogUSec)"
+check 'an API server comes' api_comes
+check 'it is active' busywait 60 is_active
+check 'systemctl reload, with what a credential names' inside systemctl reload ksvcd
+check 'the configuration is read again' busywait 20 journal_has 'Configuration reloaded'
 check 'systemctl stop' inside systemctl stop ksvcd
 
 # --- it starts, for manifests
@@ -141,7 +152,7 @@ configure_manifests
 check 'systemctl daemon-reload' inside systemctl daemon-reload
 check 'systemctl start' inside systemctl start ksvcd
 check 'it is active, so it said that it is ready' is_active
-check_eq 'the services are in force by then' 'ns/web' "$(names)"
+check_eq 'the services are in force by then, and those of the cluster gone' 'ns/web' "$(names)"
 check 'with their endpoints' has_endpoints ns/web 10.9.0.1:8080
 check_eq 'nothing was left out, nothing refused' '' "$(warnings)"
 
@@ -182,8 +193,7 @@ mv "$etc/manifests/.new" "$etc/manifests/web-1.json"
 check 'a file replaced is followed' busywait 20 has_endpoints ns/web '10.9.0.1:8080 10.9.0.3:8080'
 sed -i 's/^  tcpCloseWaitTimeout:.*/  tcpCloseWaitTimeout: 77s/' "$etc/ksvcd.conf"
 check 'systemctl reload' inside systemctl reload ksvcd
-check 'the configuration is read again' busywait 20 journal_has 'Configuration reloaded'
-check_eq 'and in force' 77 "$(conntrack_is tcp_timeout_close_wait)"
+check 'the configuration is read again, and in force' busywait 20 conntrack_has tcp_timeout_close_wait 77
 pid=$(property MainPID)
 echo 'nonsense: 1' >>"$etc/ksvcd.conf"
 expect_fail 'a configuration with an error makes the reload fail' 1 'failed' inside systemctl reload ksvcd

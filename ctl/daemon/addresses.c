@@ -10,6 +10,7 @@
 #include "lib/rtnl.h"
 
 #define PAUSE	(100 * 1000ull)
+#define AGAIN	(1000 * 1000ull)
 
 struct addresses {
 	struct mnl_socket *sock;
@@ -88,6 +89,12 @@ int addresses_watch(struct addresses **ap, sd_event *loop, void (*changed)(void 
 	}
 	*ap = a;
 	return 0;
+}
+
+void addresses_again(struct addresses *a)
+{
+	sd_event_source_set_time_relative(a->timer, AGAIN);
+	sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT);
 }
 
 void addresses_free(struct addresses *a)

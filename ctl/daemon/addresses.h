@@ -12,6 +12,8 @@ struct addresses;
 /* Calls changed when addresses or routes may have changed, at most every 100 ms. 0 or a negative errno. */
 int addresses_watch(struct addresses **ap, sd_event *loop, void (*changed)(void *data),
 		    void *data);
+/* Calls it once more, after a second. */
+void addresses_again(struct addresses *a);
 void addresses_free(struct addresses *a);
 
 /* All that are there now, without link-local ones; -1 with errno. */

@@ -363,7 +363,8 @@ static int fill(struct config_draft *d, int argc, char *const *argv, struct err 
 		d->c.action = d->help ? CONFIG_HELP : CONFIG_VERSION;
 		return 0;
 	}
-	d->c.action = d->check ? CONFIG_CHECK : d->cleanup ? CONFIG_CLEANUP : CONFIG_RUN;
+	d->c.action = d->check ? CONFIG_CHECK : d->check_config ? CONFIG_CHECK_CONFIG :
+		      d->cleanup ? CONFIG_CLEANUP : CONFIG_RUN;
 	if (d->c.file && read_file_over_flags(d, e))
 		return -1;
 	return finish(d, e);

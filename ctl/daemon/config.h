@@ -12,7 +12,9 @@
  * the log's level and format. Values of a file that stand for "not set" ("",
  * null, a duration of 0 where kube-proxy takes it so) leave the flag's.
  */
-enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_CLEANUP, CONFIG_VERSION, CONFIG_HELP };
+enum config_action {
+	CONFIG_RUN, CONFIG_CHECK, CONFIG_CHECK_CONFIG, CONFIG_CLEANUP, CONFIG_VERSION, CONFIG_HELP,
+};
 
 enum detect_local { DETECT_CLUSTER_CIDR, DETECT_NODE_CIDR, DETECT_BRIDGE, DETECT_PREFIX };
 

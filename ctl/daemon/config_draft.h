@@ -15,6 +15,7 @@ enum config_item {
 	ITEM_NOTHING,			/* checked by its type, and noted */
 	ITEM_CONFIG,
 	ITEM_CHECK,
+	ITEM_CHECK_CONFIG,
 	ITEM_CLEANUP,
 	ITEM_VERSION,
 	ITEM_HELP,
@@ -90,7 +91,7 @@ struct config_draft {
 	int32_t oom_score_adj;
 	struct prefix_list cluster_cidrs, nodeports;
 	bool nodeport_primary;
-	bool check, cleanup, version, help;
+	bool check, check_config, cleanup, version, help;
 	bool masquerade_all[N_MODES];	/* MODE_NONE: by the flag for all of them */
 	bool localhost_nodeports;
 	uint64_t sync[N_MODES], min_sync[N_MODES];

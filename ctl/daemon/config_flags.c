@@ -67,6 +67,7 @@ static const struct flag {
 	{ "log-format", ITEM_LOG_FORMAT, "auto|json", "json: even if the journal listens" },
 	{ "logging-format", ITEM_LOGGING_FORMAT, "text|json", "the same, by kube-proxy's name" },
 	{ "check", ITEM_CHECK, NULL, "say what is wrong with configuration and files, and end" },
+	{ "check-config", ITEM_CHECK_CONFIG, NULL, "the same, without the files of the source" },
 	{ "cleanup", ITEM_CLEANUP, NULL, "remove all services and settings, and end" },
 	{ "version", ITEM_VERSION, NULL, "" },
 	{ "help", ITEM_HELP, NULL, "" },

@@ -63,6 +63,7 @@ static const struct {
 } items[N_CONFIG_ITEMS] = {
 	[ITEM_CONFIG] = { VALUE_TEXT, IN_CONFIG(file) },
 	[ITEM_CHECK] = { VALUE_BOOL, IN_DRAFT(check) },
+	[ITEM_CHECK_CONFIG] = { VALUE_BOOL, IN_DRAFT(check_config) },
 	[ITEM_CLEANUP] = { VALUE_BOOL, IN_DRAFT(cleanup) },
 	[ITEM_VERSION] = { VALUE_BOOL, IN_DRAFT(version) },
 	[ITEM_HELP] = { VALUE_BOOL, IN_DRAFT(help) },

@@ -71,8 +71,10 @@ static void set_max(const struct config_conntrack *c)
 	set("nf_conntrack_max", max > (long)c->min ? max : (long)c->min);
 }
 
-void conntrack_apply(const struct config_conntrack *c)
+bool conntrack_apply(const struct config_conntrack *c)
 {
+	if (access(SYSCTLS "nf_conntrack_max", F_OK))
+		return false;
 	set_max(c);
 	set_timeout("nf_conntrack_tcp_timeout_established", c->tcp_established);
 	set_timeout("nf_conntrack_tcp_timeout_close_wait", c->tcp_close_wait);
@@ -80,4 +82,5 @@ void conntrack_apply(const struct config_conntrack *c)
 	set_timeout("nf_conntrack_udp_timeout_stream", c->udp_stream);
 	if (c->tcp_be_liberal)
 		set("nf_conntrack_tcp_be_liberal", 1);
+	return true;
 }

@@ -4,7 +4,10 @@
 
 #include "config.h"
 
-/* Sets the sysctls that are configured; what cannot be set goes to the log. */
-void conntrack_apply(const struct config_conntrack *c);
+/*
+ * Sets the sysctls that are configured; what cannot be set goes to the log.
+ * False if conntrack is not there yet.
+ */
+bool conntrack_apply(const struct config_conntrack *c);
 
 #endif

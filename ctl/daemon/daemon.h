@@ -40,6 +40,7 @@ struct daemon {
 	struct source_api *api;		/* one of these */
 	struct source_dir *dir;
 	bool listed[N_KINDS];
+	bool conntrack_is_set;
 	bool has_node;			/* its object, as far as this list got */
 	sd_event_source *grace;		/* for the kinds that can be done without */
 

@@ -79,7 +79,7 @@ static void on_addresses(void *data)
 	if (node_addresses_changed(&d->node)) {
 		log_line(LOG_NOTICE, "Node addresses changed");
 		objects_node_changed(d);
-	} else if (d->config.settings.nodeport_addresses.n) {
+	} else {
 		serve_addresses(d);
 	}
 }
@@ -135,7 +135,7 @@ static void read_again(struct daemon *d)
 	apply_log_config(&d->config);
 	config_log_notes(&d->config);
 	set_oom_score(&d->config);
-	conntrack_apply(&d->config.conntrack);
+	d->conntrack_is_set = conntrack_apply(&d->config.conntrack);
 	d->engine.min_period = d->config.min_sync_period;
 	node_configure(&d->node, &d->config);
 	objects_node_changed(d);
@@ -216,7 +216,7 @@ static int init(struct daemon *d, struct err *e)
 		return -1;
 	if (init_loop(d, e))
 		return -1;
-	conntrack_apply(&d->config.conntrack);
+	d->conntrack_is_set = conntrack_apply(&d->config.conntrack);
 	node_init(&d->node, &d->config);
 	err = engine_init(&d->engine, d->loop, &d->node.facts, d->config.sync_period,
 			  &report_calls);
@@ -311,6 +311,7 @@ static int act(struct daemon *d)
 		puts("ksvcd " KSVC_VERSION);
 		return 0;
 	case CONFIG_CHECK:
+	case CONFIG_CHECK_CONFIG:
 		return check(&d->config, stderr) ? 1 : 0;
 	default:
 		break;
@@ -331,7 +332,7 @@ int main(int argc, char **argv)
 
 	if (config_parse(&d.config, argc, argv, &e)) {
 		fprintf(stderr, "ksvcd: %s\n", e.text);
-		return d.config.action == CONFIG_CHECK ? 1 : 2;
+		return d.config.action == CONFIG_CHECK || d.config.action == CONFIG_CHECK_CONFIG ? 1 : 2;
 	}
 	d.argc = argc;
 	d.argv = argv;

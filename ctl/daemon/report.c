@@ -5,6 +5,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "conntrack.h"
 #include "log.h"
 
 void report_change(struct daemon *d, enum kind kind)
@@ -108,6 +109,9 @@ static void synced(void *data, uint64_t microseconds, bool full)
 		 F_INT("slices", d->engine.objects.slices.n),
 		 F_INT("microseconds", microseconds), F_INT("drift", d->engine.counts.drift));
 	say_ready(d);
+	/* It comes with the module at the latest. */
+	if (!d->conntrack_is_set)
+		d->conntrack_is_set = conntrack_apply(&d->config.conntrack);
 	/* What the lists needed meanwhile lies between what stays. */
 	malloc_trim(0);
 }

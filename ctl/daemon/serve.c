@@ -248,8 +248,12 @@ void serve_addresses(struct daemon *d)
 	struct settings s;
 
 	node_settings(&d->node, &s);
-	if (s.nodeport_addresses.n && addresses_list(&all) < 0)
-		log_line(LOG_WARNING, "Addresses not read", F_TEXT("reason", strerror(errno)));
+	if (s.nodeport_addresses.n && addresses_list(&all) < 0) {
+		log_line(LOG_WARNING, "Addresses not read, ports stay as they are",
+			 F_TEXT("reason", strerror(errno)));
+		addresses_again(d->addresses);
+		goto free;
+	}
 	for (int i = 0; i < K8S_FAMILIES; i++) {
 		struct k8s_addresses list = {};
 
@@ -261,6 +265,7 @@ void serve_addresses(struct daemon *d)
 		health_set_addresses(d->health, i, list.list, list.n);
 		free(list.list);
 	}
+free:
 	free(all.list);
 	settings_free(&s);
 }

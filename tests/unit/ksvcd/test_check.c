@@ -43,6 +43,8 @@ static void action(void)
 	expect(got.action == CONFIG_CLEANUP);
 	expect_text(configure_file("--check", "nonsense: 1\n"), "FILE:3: nonsense: unknown key");
 	expect(got.action == CONFIG_CHECK);
+	expect_text(configure_file("--check-config", "nonsense: 1\n"), "FILE:3: nonsense: unknown key");
+	expect(got.action == CONFIG_CHECK_CONFIG);
 	expect_text(configure_file("", "nonsense: 1\n"), "FILE:3: nonsense: unknown key");
 	expect(got.action == CONFIG_RUN);
 	done_config();
