@@ -408,6 +408,7 @@ def not_served(s):
         c.wait(call="list_end", kind="ServiceCIDR")
         c.at = 0
         expect(c.count(call="log", message="API does not serve a kind"), 1)
+        poll(lambda: c.objects("ServiceCIDR") == [])
 
 
 @test("ServiceCIDR: forbidden from the beginning is not served, later it is a failure")
@@ -423,7 +424,6 @@ def forbidden(s):
         c.wait(call="log", error="forbidden", kind="ServiceCIDR")
         c.wait(call="log", message="API watch works again")
         expect(c.objects("ServiceCIDR"), ["x"])
-        poll(lambda: c.objects("ServiceCIDR") == [])
 
 
 @test("relist: on demand, of all kinds at once")
