@@ -43,8 +43,10 @@ of_ksvcd() { of_pod ".containers[] | select(.name == \"ksvcd\") | $1"; }
 
 # requested: GROUP/RESOURCE of each path that the API source asks for.
 requested() {
-	sed -n 's|.*{ "/\(apis*/[^"]*\)",.*|\1|p' "$daemon/api_paths.c" |
-		awk -F / '$1 == "api" { print "/" $3 } $1 == "apis" { print $2 "/" $4 }' | sort
+	{
+		sed -n 's|.*{ "/\(apis*/[^"]*\)",.*|\1|p' "$daemon/api_paths.c"
+		sed -n 's|.*"/\(apis/[^"]*\)/namespaces/%s\(/[a-z]*\)".*|\1\2|p' "$daemon/api_events.c"
+	} | awk -F / '$1 == "api" { print "/" $3 } $1 == "apis" { print $2 "/" $4 }' | sort
 }
 # default_port FLAG: as its line in the flags' table says.
 default_port() { sed -n "s/.*\"$1-bind-address\".*:\([0-9]*\))\".*/\1/p" "$daemon/config_flags.c"; }
@@ -65,8 +67,10 @@ test_manifests() {
 
 	check_eq 'the role allows what is asked for, no more' "$(requested)" \
 		"$(of ClusterRole system:ksvcd '.rules[] | .apiGroups[] as $g | .resources[] | "\($g)/\(.)"' | sort)"
-	check_eq 'to be listed and watched, no more' '["list","watch"] ["apiGroups","resources","verbs"]' \
-		"$(of ClusterRole system:ksvcd '"\([.rules[].verbs[]] | unique) \([.rules[] | keys[]] | unique)"')"
+	check_eq 'to be listed and watched, and events to be made, no more' \
+		'["create"] ["list","watch"] ["apiGroups","resources","verbs"]' \
+		"$(of ClusterRole system:ksvcd '"\([.rules[] | select(.resources == ["events"]).verbs[]]) \(
+			[.rules[] | select(.resources != ["events"]).verbs[]] | unique) \([.rules[] | keys[]] | unique)"')"
 	check_eq 'and is bound to the account of the DaemonSet' 'ClusterRole system:ksvcd ServiceAccount kube-system ksvcd' \
 		"$(of ClusterRoleBinding system:ksvcd \
 			'[.roleRef.kind, .roleRef.name] + (.subjects[] | [.kind, .namespace, .name]) | join(" ")')"

@@ -169,6 +169,16 @@ check 'without one, it says so' busywait 20 status_is http://10.2.0.1:30009/ 503
 put "$(slice lb-1 lb 10.2.0.2)"
 check 'with one again, too' busywait 20 status_is http://10.2.0.1:30009/ 200
 
+
+# Another server has the port.
+serve "$node" 10.2.0.1:30010/tcp
+put "$(service taken '"type":"LoadBalancer","clusterIP":"10.96.0.8","externalTrafficPolicy":"Local","healthCheckNodePort":30010,
+	"ports":[{"port":80,"protocol":"TCP"}]')"
+told() { [[ $(ip netns exec "$srv" curl -s -d '' http://10.2.0.2:6444/control/events) == *"$1"* ]]; }
+check 'a health port that is taken: the Service has an event' busywait 20 told \
+	'node here failed to start healthcheck \"ns/taken\" at 10.2.0.1:30010: Address already in use'
+delete "$(service taken '')"
+
 # --- events without a pause: the health port answers while they are read, that is until the last one is in force
 : >"$tmp/answers"
 ip netns exec "$node" python3 -I -S -c '

@@ -67,11 +67,14 @@ struct api_kind {
 	CURLcode code;
 };
 
+struct api_events;
+
 struct source_api {
 	sd_event *event;
 	struct source_api_config config;
 	struct api_access access;
 	struct api_http *http;
+	struct api_events *events;
 	const struct sink *sink;
 	struct api_kind kinds[N_KINDS];
 	bool used[N_KINDS];
@@ -125,6 +128,10 @@ int api_list_page(struct api_kind *k);
 
 /* api_watch.c: -1 after api_end(). */
 int api_watch_received(struct api_kind *k, const char *data, size_t len);
+
+/* api_events.c */
+int api_events_init(struct source_api *s);
+void api_events_free(struct source_api *s);
 
 /* api_buffer: grows by doubling, up to what its callers check. */
 void api_buffer_add(struct api_buffer *b, const char *data, size_t len);

@@ -21,6 +21,8 @@
 
 #define MAX_RETRY_AFTER		86400
 
+#define POST_MS			10000L
+
 #define CA_CACHE_SECONDS	60L
 
 struct api_http {
@@ -197,6 +199,7 @@ struct api_http *api_http_new(sd_event *event, const struct api_access *access,
 	}
 	sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
 	h->headers = curl_slist_append(NULL, "Accept: application/json");
+	h->headers = curl_slist_append(h->headers, "Content-Type: application/json");
 	if (set_base(h, e))
 		goto free;
 	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -382,7 +385,7 @@ static void set_options(struct api_request *r)
 	set_user(easy, h->access);
 }
 
-int api_request_start(struct api_request *r, const char *path)
+int api_request_start(struct api_request *r, const char *path, const char *body)
 {
 	char *url = xasprintf("%s%s", r->http->base, path);
 
@@ -390,6 +393,10 @@ int api_request_start(struct api_request *r, const char *path)
 	set_options(r);
 	curl_easy_setopt(r->easy, CURLOPT_URL, url);
 	free(url);
+	if (body) {
+		curl_easy_setopt(r->easy, CURLOPT_COPYPOSTFIELDS, body);
+		curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, POST_MS);
+	}
 	r->status = 0;
 	r->header_size = 0;
 	r->error[0] = '\0';

@@ -7,7 +7,7 @@
 
 #include "kubeconfig.h"
 
-/* GET requests to the API server, through libcurl on the event loop. */
+/* Requests to the API server, through libcurl on the event loop. */
 struct api_http;
 struct api_request;
 
@@ -41,8 +41,11 @@ int api_request_init(struct api_request *r, struct api_http *h,
 		     const struct api_request_ops *ops);
 void api_request_clean(struct api_request *r);
 
-/* path begins with a slash. Nothing is called back before the next turn of the loop. */
-int api_request_start(struct api_request *r, const char *path);
+/*
+ * path begins with a slash. body: JSON to be posted, with an answer within 10 s;
+ * NULL to get. Nothing is called back before the next turn of the loop.
+ */
+int api_request_start(struct api_request *r, const char *path, const char *body);
 void api_request_cancel(struct api_request *r);
 
 /* What the server asked for by Retry-After, in ms. */

@@ -10,6 +10,7 @@
 /* A page of metrics may be large. */
 #define MAX_CLIENTS	8
 #define MAX_SWEEPS	1000
+#define HEALTH_FAILURE	"FailedToStartServiceHealthcheck"
 
 static void count_objects(struct daemon *d)
 {
@@ -146,15 +147,31 @@ static void report_bind(void *data, const struct http_place *place, int error)
 		log_line(LOG_NOTICE, "Port opened", F_TEXT("address", buf));
 }
 
+/* H2 */
+static void note_failure(struct daemon *d, const char *ns, const char *name, const char *where,
+			 int error)
+{
+	char *text = xasprintf("node %s failed to start healthcheck \"%s/%s\" at %s: %s",
+			       d->config.node_name, ns, name, where, strerror(error));
+	const struct api_note note = {
+		.ns = ns, .name = name, .reason = HEALTH_FAILURE, .action = "Listen", .text = text,
+	};
+
+	source_api_note(d->api, &note);
+	free(text);
+}
+
 static void report_health_port(void *data, const char *ns, const char *name,
 			       const struct http_place *place, int error)
 {
+	struct daemon *d = data;
 	char buf[ENDPOINT_STRLEN];
 
-	(void)data;
 	hostport_format(&place->addr, place->port, buf);
+	if (error && d->api)
+		note_failure(d, ns, name, buf, error);
 	log_line(error ? LOG_ERR : LOG_NOTICE,
-		 error ? "FailedToStartServiceHealthcheck" : "Health port opened",
+		 error ? HEALTH_FAILURE : "Health port opened",
 		 F_TEXT("namespace", ns), F_TEXT("name", name), F_TEXT("address", buf),
 		 F_TEXT("reason", error ? strerror(error) : ""));
 }

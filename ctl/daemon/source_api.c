@@ -134,7 +134,7 @@ void api_start(struct api_kind *k)
 	k->alive = false;
 	k->begun = api_now(k);
 	path = next_path(k);
-	if (api_request_start(&k->request, path)) {
+	if (api_request_start(&k->request, path, NULL)) {
 		api_end(k, API_ERROR_LOCAL, "the request cannot be started");
 		api_failed(k);
 	} else {
@@ -371,6 +371,10 @@ struct source_api *source_api_new(sd_event *event, const struct source_api_confi
 	s->http = api_http_new(event, &s->access, config->connect_ms, e);
 	if (!s->http)
 		goto free;
+	if (api_events_init(s)) {
+		err_set(e, "the API source could not be set up");
+		goto free;
+	}
 	for (int i = 0; i < N_KINDS; i++) {
 		s->kinds[i].api = s;
 		s->kinds[i].kind = i;
@@ -401,6 +405,7 @@ void source_api_free(struct source_api *s)
 		free(k->next_page);
 		free(k->in.data);
 	}
+	api_events_free(s);
 	api_http_free(s->http);
 	api_access_clean(&s->access);
 	free((char *)s->config.node_name);

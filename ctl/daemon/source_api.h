@@ -101,6 +101,14 @@ bool source_api_listed(const struct source_api *s);
 /* How it reaches the server. */
 const struct api_access *source_api_access(const struct source_api *s);
 
+/* Writes an Event about a Service, as a warning. One that cannot be written is lost. */
+struct api_note {
+	const char *ns, *name;		/* the Service's */
+	const char *reason, *action;	/* words in CamelCase */
+	const char *text;		/* a sentence, at most 1,024 bytes */
+};
+void source_api_note(struct source_api *s, const struct api_note *note);
+
 /* Lists all kinds anew, now. */
 void source_api_relist(struct source_api *s);
 

@@ -47,8 +47,9 @@ void api_request_clean(struct api_request *r)
 }
 
 /* What of an answer gets into a request must not become another one. */
-int api_request_start(struct api_request *r, const char *path)
+int api_request_start(struct api_request *r, const char *path, const char *body)
 {
+	(void)body;
 	check(!r->running);
 	check(*path == '/');
 	for (const char *p = path; *p; p++)

@@ -40,6 +40,7 @@ of the first one, with neither checked. Bodies and answers are JSON.
                            "by_cluster_ip": false}: an older server does not select by it;
                            watchlist false answers 422, "old" 400, "ignore" watches as if it
                            had not been asked; timeouts false lets watches last for ever
+  POST /control/events     the Events that were posted
   POST /control/fault      what later requests meet: {"fault": F, "resource": "services"|"*",
                            "on": "list"|"watch"|"any", "count": N (default 1; 0: for ever)}
                            with F one of
@@ -214,6 +215,7 @@ class Server(Faults):
                          "bookmark": args.bookmark, "not_served": [], "by_cluster_ip": True}
         self.tokens = set(args.token)
         self.faults = []
+        self.events = []
 
     def tls(self):
         if not self.args.tls:
@@ -269,6 +271,9 @@ class Server(Faults):
             connection.answer(200, b'{"major":"1","minor":"34","gitVersion":"v1.34.0"}')
             return
         self.authorize(connection, request)
+        if request.method == "POST":
+            await self.post(connection, request)
+            return
         resource, namespace, name = self.resolve(request.path)
         query = request.query
         watch = query.get("watch") in ("true", "1")
@@ -283,6 +288,18 @@ class Server(Faults):
             self.get(connection, resource, selector)
         else:
             self.list(connection, resource, selector, query)
+
+    async def post(self, connection, request):
+        """Events, and nothing else."""
+        m = re.fullmatch(r"/apis/events\.k8s\.io/v1/namespaces/([^/]+)/events", request.path)
+        if not m:
+            raise Refused(404, "the server could not find the requested resource")
+        await self.meet_fault(connection, "events", "any")
+        event = json.loads(request.body)
+        if event["metadata"]["namespace"] != m[1] or request.headers.get("content-type") != "application/json":
+            raise Refused(400, "not as it should be")
+        self.events.append(event)
+        connection.answer(201, dumps(event))
 
     def selected(self, resource, selector):
         objects = self.store.objects[resource]
@@ -416,6 +433,9 @@ class Control(StreamFaults):
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    def do_events(self, _):
+        return self.server.events
+
     def do_put(self, objects):
         for obj in objects:
             self.server.store.put(obj)
@@ -511,7 +531,7 @@ class Control(StreamFaults):
                 "objects": {name: len(o) for name, o in store.objects.items()},
                 "watches": {name: sum(w.open() for w in watchers)
                             for name, watchers in store.watchers.items()},
-                "requests": self.server.n_requests,
+                "requests": self.server.n_requests, "faults": len(self.server.faults),
                 "streams": sum(w.connection.writer.transport.get_write_buffer_size()
                                for ws in store.watchers.values() for w in ws)}
 

@@ -183,6 +183,10 @@ static void print_stats(void)
 	print(line);
 }
 
+static const struct api_note note = {
+	.ns = "default", .name = "web", .reason = "Reason", .action = "Act", .text = "a \"text\"",
+};
+
 static int on_command(sd_event_source *s, int fd, uint32_t revents, void *data)
 {
 	char buf[64];
@@ -195,6 +199,8 @@ static int on_command(sd_event_source *s, int fd, uint32_t revents, void *data)
 	buf[n] = '\0';
 	if (strstr(buf, "relist"))
 		source_api_relist(source);
+	if (strstr(buf, "note"))
+		source_api_note(source, &note);
 	if (strstr(buf, "stats"))
 		print_stats();
 	return 0;

@@ -134,9 +134,12 @@ class Client:
     def wait_error(self, error, kind="Service"):
         return self.wait(call="log", error=error, kind=kind)
 
-    def stats(self):
-        self.process.stdin.write("stats\n")
+    def tell(self, word):
+        self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
+
+    def stats(self):
+        self.tell("stats")
         return self.wait(call="stats")
 
     def wait_stats(self, wanted):

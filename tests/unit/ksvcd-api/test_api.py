@@ -54,7 +54,7 @@ def turns(s):
         expect(c.stats()["calls"], before + 6000)
         s.streams("raw", text=flood(4000), resource=SERVICES)
         c.wait_stats(lambda st: st["calls"] > before + 6000)
-        c.process.stdin.write("relist\n")
+        c.tell("relist")
         c.process.stdin.flush()
         c.wait(call="list_end", kind="Service")
         watching(s, c)

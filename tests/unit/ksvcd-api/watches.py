@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Watches, what ends them, and how they are taken up again."""
+import re
 import time
 
 from rig import (CIDRS, Client, KINDS, SERVICES, UNREADABLE, cidr, event, everything, expect, node,
@@ -432,10 +433,41 @@ def relist(s):
     with Client("--server", s.url, "--node", "n1") as c:
         c.wait_listed()
         for _ in range(3):
-            c.process.stdin.write("relist\n")
+            c.tell("relist")
             c.process.stdin.flush()
             for _ in KINDS:
                 c.wait(call="list_end")
         stats = c.stats()
         expect([stats[kind]["relists"] for kind in KINDS], [3, 3, 3, 3])
         expect([stats[kind]["errors"] for kind in KINDS], [{}, {}, {}, {}])
+
+
+@test("events: written one after the other; what cannot be is told of once, and lost")
+def events(s):
+    s.put(service("a"))
+    with Client("--server", s.url, "--node", "n1") as c:
+        c.wait_listed()
+        s.control("fault", fault="status", code=403, resource="events", count=2)
+        for _ in range(2):
+            c.tell("note")
+            c.stats()
+        c.wait(call="log", message="API event not written")
+        poll(lambda: not s.control("state")["faults"])
+        for _ in range(3):
+            c.tell("note")
+            c.stats()
+        poll(lambda: len(s.control("events")) == 3)
+        written = s.control("events")
+        expect(len({e["metadata"].pop("name") for e in written}), 3)
+        for e in written:
+            expect(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", e.pop("eventTime")) is not None, True)
+            expect(e, {
+                "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"namespace": "default"},
+                "type": "Warning", "reason": "Reason", "action": "Act", "note": 'a "text"',
+                "reportingController": "ksvcd", "reportingInstance": "ksvcd-n1",
+                "regarding": {"apiVersion": "v1", "kind": "Service", "namespace": "default",
+                              "name": "web", "uid": "default/web"}})
+        expect(c.count(call="log", message="API event not written"), 1)
+        s.control("fault", fault="hang", resource="events")
+        c.tell("note")
+        c.stats()
