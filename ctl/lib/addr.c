@@ -157,7 +157,7 @@ static int split_prefix(const char *s, struct prefix *p,
 {
 	const char *slash = strchr(s, '/');
 	char host[ADDR_STRLEN];
-	unsigned long n;
+	unsigned long n, mapped;
 
 	if (!slash || (size_t)(slash - s) >= sizeof(host))
 		return -1;
@@ -165,9 +165,11 @@ static int split_prefix(const char *s, struct prefix *p,
 	host[slash - s] = '\0';
 	if (parse(host, &p->addr))
 		return -1;
-	if (parse_uint(slash + 1, addr_bits(&p->addr), &n))
+	/* The length counts the bits before the IPv4 address as well. */
+	mapped = p->addr.family == AF_INET && strchr(host, ':') ? 96 : 0;
+	if (parse_uint(slash + 1, mapped + addr_bits(&p->addr), &n) || n < mapped)
 		return -1;
-	p->length = n;
+	p->length = n - mapped;
 	return 0;
 }
 

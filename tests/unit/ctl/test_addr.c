@@ -210,6 +210,7 @@ static void ranges(void)
 	static const char *const bad[] = { "", " ", "/", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33",
 					   "10.0.0.0 /8", "10.0.0.0/8 x", "fd00::/129", "x/8",
 					   "10.0.0.0/8/8", "10.0.0.0/-1",
+					   "::ffff:10.0.0.0/95", "::ffff:10.0.0.0/129",
 					   "                                                        1/8" };
 
 	expect_text(range("10.1.2.3/8"), "10.0.0.0/8");
@@ -217,6 +218,9 @@ static void ranges(void)
 	expect_text(range("fd00::1/127"), "fd00::/127");
 	expect_text(range("255.255.255.255/0"), "0.0.0.0/0");
 	expect_text(range("::1/0"), "::/0");
+	expect_text(range("::ffff:203.0.113.7/120"), "203.0.113.0/24");
+	expect_text(range("::ffff:203.0.113.7/128"), "203.0.113.7/32");
+	expect_text(range("::ffff:203.0.113.7/96"), "0.0.0.0/0");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		expect_text(range(bad[i]), "no");
 }
