@@ -71,7 +71,7 @@ for i in 4 6; do
 		ctl set nodeport-addresses 127.0.0.0/8
 		ip -n "$node" addr add 127.0.0.3/8 dev lo
 		check_eq 'IPv4: by a list, at those that lo has, and at no other' '10.2.0.2:8080 ECONNREFUSED 10.2.0.2:8080' \
-			"$(client "$node" 127.0.0.1:30081/tcp 127.0.0.2:30081/tcp 127.0.0.3:30081/tcp | cut -d ' ' -f 2 | paste -sd ' ')"
+			"$(client "$node" 127.0.0.1:30081/tcp 127.0.0.2:30081/tcp 127.0.0.3:30081/tcp | sort | cut -d ' ' -f 2 | paste -sd ' ')"
 		ctl set nodeport-addresses none
 		# Its price, route_localnet, opens the node's loopback addresses to others; ksvc closes them again.
 		serve "$node" 127.0.0.1:9000/tcp
