@@ -61,6 +61,17 @@ static struct live *find(struct world *w, enum k8s_kind kind, const char *ns, co
 	return NULL;
 }
 
+/* One that is refused is known by its name, if it can be read. */
+static struct live *find_refused(struct world *w, enum k8s_kind kind, const json_t *o)
+{
+	const json_t *ns = json_object_get(json_object_get(o, "metadata"), "namespace");
+	const char *name = meta(o, "name");
+
+	if (!name || (ns && !json_is_null(ns) && !json_is_string(ns)))
+		return NULL;
+	return find(w, kind, ns_of(o), name);
+}
+
 static void drop(struct live *l)
 {
 	json_decref(l->object);
@@ -89,6 +100,9 @@ static void put(struct world *w, enum k8s_kind kind, const char *text, size_t le
 	if (r < 0) {
 		w->refused = true;
 		check(*e.text);
+		l = find_refused(w, kind, object);
+		if (l)
+			l->epoch = w->epoch[kind];
 		json_decref(object);
 		return;
 	}
