@@ -66,7 +66,7 @@ for i in 4 6; do
 	ctl set-service web --scheduler wrr --endpoint "$e2@1" --endpoint "$e3@2" --endpoint "$e4@5"
 	check_eq "$f wrr: as often as the weights say" "$(expected 10 20 50)" "$(flows 10200 80 | endpoints)"
 
-	ctl set-service web --scheduler sh
+	ctl set-service web --scheduler sh --endpoint "$e2" --endpoint "$e3" --endpoint "$e4"
 	check_eq "$f sh: a client has one endpoint" 1 \
 		"$(client "$pod" -n 30 -s "${pod_addr%2}10" "$L${vip}1$R:80/tcp" | endpoints | wc -w)"
 	check_eq "$f sh: clients have different ones" 3 \
