@@ -456,6 +456,7 @@ int ksvc_commit(struct ksvc_net *kn, struct ksvc_txn *txn, u32 *changes,
 	struct plan plan = {
 		.kn = kn,
 		.txn = txn,
+		.sweep = txn->flags & KSVC_TXN_FLAGS_SWEEP,
 		.n_services = kn->names.n,
 		.n_endpoints = kn->n_endpoints,
 		.n_frontends = kn->n_frontends,

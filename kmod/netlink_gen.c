@@ -95,7 +95,7 @@ static const struct nla_policy ksvc_service_get_nl_policy[KSVC_A_SERVICE_NAME + 
 /* KSVC_CMD_TXN_BEGIN - do */
 static const struct nla_policy ksvc_txn_begin_nl_policy[KSVC_A_TXN_FLAGS + 1] = {
 	[KSVC_A_TXN_GENERATION] = { .type = NLA_U64, },
-	[KSVC_A_TXN_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x1),
+	[KSVC_A_TXN_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
 };
 
 /* KSVC_CMD_TXN_COMMIT - do */

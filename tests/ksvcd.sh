@@ -231,6 +231,28 @@ fi
 check_match 'connections are counted by service' 'ksvc_service_connections_total\{service="ns/web"\} [1-9]' "$(cat "$tmp/metrics")"
 passes='kubeproxy_conntrack_reconciler_sync_duration_seconds_count{ip_family="IPv4"}'
 check_match 'passes over conntrack, too' '^[1-9]' "$(metric "$passes")"
+
+# --- C1: a pass for a Service with endpoints on UDP, whichever of its ports changes
+dns='"name":"d","port":5353,"protocol":"UDP"' web='"name":"w","port":8080,"protocol":"TCP"'
+passes_end() {
+	local n
+	n=$(metric "$passes")
+	sleep 1
+	metric_is "$passes" "$n"
+}
+put "$(service mixed '"clusterIP":"10.96.0.7","ports":[{"name":"d","port":53,"protocol":"UDP"},{"name":"w","port":80}]')"
+put "$(slice_port=$dns slice mixed-d mixed 10.2.0.2)$(slice_port=$web slice mixed-w mixed 10.2.0.2)"
+check 'ports on UDP and TCP' busywait 20 has_endpoints ns/mixed:d 10.2.0.2:5353
+check 'and both' busywait 20 has_endpoints ns/mixed:w 10.2.0.2:8080
+check 'their passes come to an end' busywait 30 passes_end
+before=$(metric "$passes")
+put "$(slice_port=$web slice mixed-w mixed 10.2.0.3)"
+check 'a change on TCP has one' busywait 20 metric_is "$passes" $((before + 1))
+put "$(slice web-1 web 10.2.0.3)"
+check "another Service's on TCP is in force" busywait 20 has_endpoints ns/web 10.2.0.3:8080
+check_eq 'and has none' 'true 1' "$(passes_end && echo true $(($(metric "$passes") - before)))"
+delete "$(service mixed '')$(slice mixed-d mixed)$(slice mixed-w mixed)"
+check 'they go' busywait 20 names_are ns/web
 daemon_stop
 release
 

@@ -17,8 +17,11 @@ static void name_service(const struct nl *nl, const struct op_list *list, struct
 int apply_ops(struct nl *nl, uint64_t base, uint32_t flags, const struct op_list *list,
 	      struct nl_commit *commit, struct err *e)
 {
-	int err = nl_txn_begin(nl, base, flags, e);
+	int err;
 
+	if (list->sweep)
+		flags |= KSVC_TXN_FLAGS_SWEEP;
+	err = nl_txn_begin(nl, base, flags, e);
 	if (err)
 		return err;
 	for (size_t i = 0; i < list->n && !err; i++)

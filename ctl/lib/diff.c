@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "diff.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,9 +139,56 @@ static void diff_service(const struct service *before,
 	op_add(list, OP_SERVICE_PUT, KSVC_MODE_PUT, after)->before = before;
 }
 
+/* The ports of one Service: what differs, before and after. */
+struct siblings {
+	const char *name;
+	size_t len;
+	bool udp, changed;		/* of endpoints */
+	bool stays;
+};
+
+static bool has_udp_endpoints(const struct service *s)
+{
+	for (uint32_t i = 0; s->n_endpoints && i < s->n_frontends; i++)
+		if (s->frontends[i].protocol == IPPROTO_UDP)
+			return true;
+	return false;
+}
+
+static void note_difference(const struct endpoint *old, const struct endpoint *new, void *data)
+{
+	bool *different = data;
+
+	(void)old;
+	(void)new;
+	*different = true;
+}
+
+static bool needs_sweep(const struct siblings *s)
+{
+	return s->udp && s->changed && s->stays;
+}
+
+static void look_at(struct siblings *s, const struct service *before, const struct service *after,
+		    struct op_list *list)
+{
+	const char *name = after->name ? after->name : before->name;
+	size_t len = strcspn(name, ":");
+
+	if (!s->name || s->len != len || memcmp(s->name, name, len)) {
+		list->sweep |= needs_sweep(s);
+		*s = (struct siblings){ .name = name, .len = len };
+	}
+	s->udp |= has_udp_endpoints(before) || has_udp_endpoints(after);
+	s->stays |= !!after->name;
+	compare_endpoints(before, after, note_difference, &s->changed);
+}
+
 void diff(const struct model *desired, const struct model *actual,
 	  diff_deletes_fn deletes, void *data, struct op_list *list)
 {
+	static const struct service nothing;
+	struct siblings siblings = {};
 	size_t i = 0, j = 0;
 
 	while (i < actual->n_services || j < desired->n_services) {
@@ -154,17 +202,19 @@ void diff(const struct model *desired, const struct model *actual,
 			r = -1;
 		else
 			r = strcmp(before->name, after->name);
-		if (r < 0) {
-			if (deletes && deletes(before, data))
-				op_add(list, OP_SERVICE_DEL, KSVC_MODE_PUT, before)->before = before;
-		} else if (r > 0) {
-			op_add(list, OP_SERVICE_PUT, KSVC_MODE_PUT, after);
-		} else {
-			diff_service(before, after, list);
-		}
 		i += r <= 0;
 		j += r >= 0;
+		if (r < 0 && !(deletes && deletes(before, data)))
+			continue;
+		look_at(&siblings, r > 0 ? &nothing : before, r < 0 ? &nothing : after, list);
+		if (r < 0)
+			op_add(list, OP_SERVICE_DEL, KSVC_MODE_PUT, before)->before = before;
+		else if (r > 0)
+			op_add(list, OP_SERVICE_PUT, KSVC_MODE_PUT, after);
+		else
+			diff_service(before, after, list);
 	}
+	list->sweep |= needs_sweep(&siblings);
 }
 
 static void print_endpoint(FILE *f, char sign, const struct endpoint *ep)

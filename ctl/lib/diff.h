@@ -29,13 +29,15 @@ struct op {
 struct op_list {
 	struct op *ops;
 	size_t n;
+	bool sweep;			/* of a Service with endpoints on UDP, in whatever port (C1) */
 };
 
 typedef bool (*diff_deletes_fn)(const struct service *actual, void *data);
 
 /*
  * The operations that turn actual into desired, both sorted. A service that
- * only actual has is deleted if deletes() says so.
+ * only actual has is deleted if deletes() says so. "ns/name:port" and
+ * "ns/name:other" are taken as ports of one Service.
  */
 void diff(const struct model *desired, const struct model *actual,
 	  diff_deletes_fn deletes, void *data, struct op_list *list);

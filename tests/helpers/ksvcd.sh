@@ -24,7 +24,7 @@ put() { control put "$1"; }
 delete() { control delete "$1"; }
 
 # service NAME SPEC, slice NAME SERVICE ADDRESS...: objects in namespace "ns" as JSON, each with port 80 or 8080 unless
-# SPEC says otherwise.
+# SPEC or $slice_port says otherwise.
 service() {
 	printf '{"apiVersion":"v1","kind":"Service","metadata":{"name":"%s","namespace":"ns"},"spec":{%s}}\n' "$1" "$2"
 }
@@ -33,7 +33,7 @@ slice() {
 	shift 2
 	printf '{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"%s","namespace":"ns",' "$name"
 	printf '"labels":{"kubernetes.io/service-name":"%s"}},"addressType":"IPv4",' "$service"
-	printf '"ports":[{"name":"","port":8080,"protocol":"TCP"}],"endpoints":['
+	printf '"ports":[{%s}],"endpoints":[' "${slice_port-"\"name\":\"\",\"port\":8080,\"protocol\":\"TCP\""}"
 	for addr; do
 		printf '%s{"addresses":["%s"],"nodeName":"here","conditions":{"ready":true}}' "$sep" "$addr"
 		sep=,

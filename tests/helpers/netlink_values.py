@@ -144,7 +144,7 @@ def bad_values():
             K.A_AFFINITY_CLIENT_ADDR4, K.A_AFFINITY_CLIENT_ADDR6, '224.0.0.1'), invalid, 'address',
          [K.A_AFFINITY_CLIENT_ADDR4]),
         ('a dump of no service', K.CMD_SERVICE_GET, name, errno.ENOENT, 'no such', [K.A_SERVICE_NAME]),
-        ('a transaction with flag 2', K.CMD_TXN_BEGIN, u32(K.A_TXN_FLAGS, 2), invalid, None, [K.A_TXN_FLAGS]),
+        ('a transaction with flag 4', K.CMD_TXN_BEGIN, u32(K.A_TXN_FLAGS, 4), invalid, None, [K.A_TXN_FLAGS]),
         ('a transaction of another generation', K.CMD_TXN_BEGIN, u64(K.A_TXN_GENERATION, 1 << 40), errno.ERESTART,
          'generation', [K.A_TXN_GENERATION]),
         ('a commit of no transaction', K.CMD_TXN_COMMIT, b'', invalid, 'no transaction', None),

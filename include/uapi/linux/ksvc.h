@@ -93,9 +93,14 @@ enum ksvc_endpoint_flags {
  * enum ksvc_txn_flags
  * @KSVC_TXN_FLAGS_REPLACE: What the transaction does not put is deleted by its
  *   commit.
+ * @KSVC_TXN_FLAGS_SWEEP: If the commit changes anything, conntrack's entries
+ *   are looked through for those that have become obsolete, also where the
+ *   changes alone are no reason for that. For a Service one of whose ports is
+ *   on UDP, while another one's endpoints change (C1).
  */
 enum ksvc_txn_flags {
 	KSVC_TXN_FLAGS_REPLACE = 1,
+	KSVC_TXN_FLAGS_SWEEP = 2,
 };
 
 /**

@@ -50,7 +50,7 @@ static char *difference(const char *actual, const char *desired, diff_deletes_fn
 	before = text("%s|%s", model_text(&a), model_text(&d));
 	diff(&d, &a, deletes, NULL, &list);
 	after = text("%s|%s", model_text(&a), model_text(&d));
-	s = ops_text(&list);
+	s = text("%s%s", ops_text(&list), list.sweep ? "; sweep" : "");
 	/* It only looks. */
 	expect_text(after, before);
 	op_list_free(&list);
@@ -104,6 +104,35 @@ static void endpoints(void)
 	expect_text(difference(four, "a 10.0.0.1:80/tcp -> 10.1.0.1:80", NULL), "put a");
 	expect_text(difference(four, "a 10.0.0.1:80/tcp", NULL), "put a");
 	expect_text(difference("a 10.0.0.1:80/tcp", four, NULL), "put a");
+}
+
+/* C1: of a Service with endpoints on UDP, though others of its ports change. */
+static void sweeps(void)
+{
+#define DNS	"n/a:dns 10.0.0.1:53/udp -> 10.1.0.1:53"
+#define WEB	"n/a:web 10.0.0.1:80/tcp"
+#define X	" -> 10.1.0.1:80"
+#define Y	" -> 10.1.0.2:80"
+
+	expect_text(difference(DNS "; " WEB X, DNS "; " WEB Y, delete_all), "put n/a:web; sweep");
+	expect_text(difference(WEB X, WEB Y, delete_all), "put n/a:web");
+	expect_text(difference(DNS "; " WEB X, DNS "; " WEB X, delete_all), "");
+	/* not of endpoints */
+	expect_text(difference(DNS "; " WEB X, DNS "; n/a:web scheduler=rr 10.0.0.1:80/tcp" X, delete_all),
+		    "put n/a:web");
+	/* a port that comes or goes does, all of them do not */
+	expect_text(difference(DNS "; " WEB X, DNS, delete_all), "del n/a:web; sweep");
+	expect_text(difference(DNS, DNS "; " WEB X, delete_all), "put n/a:web; sweep");
+	expect_text(difference(DNS "; " WEB X, "", delete_all), "del n/a:dns; del n/a:web");
+	expect_text(difference(DNS "; " WEB X, DNS, NULL), "");
+	/* there have been endpoints on UDP, or there is only the port */
+	expect_text(difference(DNS "; " WEB X, "n/a:dns 10.0.0.1:53/udp; " WEB X, delete_all), "put n/a:dns; sweep");
+	expect_text(difference("n/a:dns 10.0.0.1:53/udp; " WEB X, "n/a:dns 10.0.0.1:53/udp; " WEB Y, delete_all),
+		    "put n/a:web");
+	/* of others */
+	expect_text(difference("n/_:dns 10.0.0.2:53/udp" X "; " WEB X "; n/ab:dns 10.0.0.3:53/udp" X,
+			       "n/_:dns 10.0.0.2:53/udp" X "; " WEB Y "; n/ab:dns 10.0.0.3:53/udp" X, delete_all),
+		    "put n/a:web");
 }
 
 /* Whatever differs but endpoints is a new definition, with all of them. */
@@ -178,6 +207,7 @@ const struct test diff_tests[] = {
 	{ "diff: services come, go and stay", services },
 	{ "diff: other frontends", frontends },
 	{ "diff: endpoints, as few as there are", endpoints },
+	{ "diff: C1 what another port's endpoints on UDP make necessary", sweeps },
 	{ "diff: options, classes and ranges", options },
 	{ "diff: as apply --dry-run prints it", printed },
 	{}

@@ -479,6 +479,28 @@ static void reconciliation(void)
 	}
 }
 
+/* C1: of one port of a Service, as the other one is on UDP. */
+static void asked_for(void)
+{
+	struct ksvc_net *kn = net_new();
+
+	put(kn, 0, PUT, "a", A, ONE);
+	expect(n_sweeps == 1);
+	put(kn, 0, PUT, "a", A, TWO);
+	expect(n_sweeps == 1);
+	begin(kn, 1, KSVC_TXN_FLAGS_SWEEP);
+	put(kn, 1, PUT, "a", A, ONE);
+	expect(n_sweeps == 1);
+	expect(!commit(kn, 1, NULL));
+	expect(n_sweeps == 2);
+	/* no change */
+	begin(kn, 1, KSVC_TXN_FLAGS_SWEEP);
+	put(kn, 1, PUT, "a", A, ONE);
+	expect(!commit(kn, 1, NULL));
+	expect(n_sweeps == 2);
+	net_free(kn);
+}
+
 const struct test txn_tests[] = {
 	{ "requests outside a transaction take effect at once", single_requests },
 	{ "put, create and replace look at what the transaction has so far", modes },
@@ -496,5 +518,6 @@ const struct test txn_tests[] = {
 	{ "announcements: each service that changed, then the commit", announcements },
 	{ "new frontends sweep conntrack, other changes do not", sweeps },
 	{ "C1 endpoints that change do, on UDP and if connections are reset", reconciliation },
+	{ "C1 other changes do if they are asked to", asked_for },
 	{}
 };
