@@ -87,11 +87,18 @@ serve() {
 	exit 1
 }
 
-# client NS ARGUMENT...: see helpers/client.py.
+# A guest finds it in PATH (tests/vm/job.sh).
+if ! client_program=$(command -v ksvc-test-client); then
+	require make cc
+	make -s -C "$KSVC_TOP/tests/helpers" OUT="$tmp"
+	client_program=$tmp/ksvc-test-client
+fi
+
+# client NS ARGUMENT...: see helpers/client.c.
 client() {
 	local ns=$1
 	shift
-	ip netns exec "$ns" python3 -I -S "$KSVC_TOP/tests/helpers/client.py" -t $((10 * KSVC_SLOW)) "$@"
+	ip netns exec "$ns" "$client_program" -t $((10 * KSVC_SLOW)) "$@"
 }
 
 # helper NS NAME ARGUMENT...: another of the helpers.
@@ -103,7 +110,23 @@ helper() {
 
 # endpoints: what client printed, reduced to how often each endpoint answered: "10.2.0.2:8080=3 10.2.0.3:8080=1".
 endpoints() {
-	awk '{ n[$2]++ } END { for (e in n) print e "=" n[e] }' | sort | paste -sd ' '
+	awk '
+	{
+		if (!($2 in n))
+			names[++count] = $2
+		n[$2]++
+	}
+	END {
+		for (i = 2; i <= count; i++)
+			for (j = i; j > 1 && names[j - 1] "=" > names[j] "="; j--) {
+				name = names[j]
+				names[j] = names[j - 1]
+				names[j - 1] = name
+			}
+		for (i = 1; i <= count; i++)
+			printf "%s%s=%d", (i > 1 ? " " : ""), names[i], n[names[i]]
+		print ""
+	}'
 }
 
 # sources: reduced to the clients' addresses as the server saw them, without ports.

@@ -44,6 +44,7 @@ job_build() {
 	if [ "$target" = all ]; then
 		cp -r "$built/ctl" "$job/ctl"
 		ctl=$job/ctl
+		make -s -C "$top/tests/helpers" OUT="$ctl"
 	fi
 }
 
