@@ -54,7 +54,9 @@ int ksvc_affinity_reserve(struct ksvc_net *kn, u32 entries)
 	lockdep_assert_held(&kn->mutex);
 	if (old && old->mask == n - 1)
 		return 0;
-	table = kvzalloc(struct_size(table, buckets, n), GFP_KERNEL_ACCOUNT);
+	/* As large as somebody says: rather none than others killed for it. */
+	table = kvzalloc(struct_size(table, buckets, n),
+			 GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!table)
 		return -ENOMEM;
 	get_random_once(&hash_key, sizeof(hash_key));
