@@ -99,7 +99,7 @@ for i in 4 6; do
 	ctl set-service web --affinity 1000
 	check_eq "$f: and its records are gone (A5)" 0 "$(records web)"
 
-	ctl set-service web --affinity $((2 * KSVC_SLOW))
+	ctl set-service web --affinity $((10 * KSVC_SLOW))
 	went "$tcp" >/dev/null
 	check_eq "$f: a short affinity leaves a record" 1 "$(records web)"
 	check "$f: for a short time" busywait 30 no_records_of web

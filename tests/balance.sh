@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # New connections are spread evenly, or as the weights say. Shares are random:
-# they may be off by five standard deviations, which chance does once in
-# 1.7 million times. What is not random is the endpoint of a given flow.
+# they may be off by seven standard deviations, which chance does less than once
+# in a hundred million runs. What is not random is the endpoint of a given flow.
 #
 #   pod ------------- node (ksvc) ------------- srv
 #          p0                          s0
@@ -43,7 +43,7 @@ shares() {
 		for (e in w) {
 			p = w[e] / sum
 			off = got[e] - n * p
-			if (off * off > 25 * n * p * (1 - p)) {
+			if (off * off > 49 * n * p * (1 - p)) {
 				printf "endpoint %s got %d of %d, not about %d\n", e, got[e], n, n * p
 				bad = 1
 			}

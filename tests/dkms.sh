@@ -7,7 +7,7 @@
 # With KSVC_DKMS_ARCHIVE, an archive of `dkms mktarball` for this kernel (tests/vm/dkms), that is what is added and
 # installed: on an emulated processor the compiler takes minutes.
 #
-# timeout: 1200
+# timeout: 2000
 # run: by name
 
 # shellcheck source=tests/lib.sh

@@ -136,6 +136,9 @@ ctl flush
 
 # --- a full table: what has no entry is dropped, what has one goes on, and it recovers
 ctl add-service web --vip 10.96.0.4:80/tcp --endpoint 10.2.0.2:8080
+# What has no answer would make room.
+on "$node" conntrack -F 2>/dev/null
+on "$node" conntrack -F -f ipv6 2>/dev/null
 hold "$pod" 10.96.0.4:80/tcp
 max=$(sysctl -n net.netfilter.nf_conntrack_max)
 sysctl -qw net.netfilter.nf_conntrack_max=1

@@ -275,7 +275,7 @@ writer() { local n; for ((n = 1; n <= $1; n++)); do k set-endpoint twice 10.1.0.
 # slowly COMMAND...: each of its requests takes a while.
 slowly() {
 	ip netns exec "$node" strace -o "$tmp/strace" -e trace=sendto \
-		-e inject=sendto:delay_enter=$((200000 * KSVC_SLOW)) "$@"
+		-e inject=sendto:delay_enter=$((500000 * KSVC_SLOW)) "$@"
 }
 if command -v strace > /dev/null && slowly ksvcctl version > /dev/null 2>&1; then
 	writer 1000 &

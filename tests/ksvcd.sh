@@ -305,7 +305,7 @@ check 'not unless it shall be' busywait 20 logged '"reason":"[^"]*connect'
 check_eq 'so that nothing is' '' "$(names)"
 daemon_stop
 : >"$tmp/log"
-daemon_start --master $api_url --serve-saved "after=$((5 * KSVC_SLOW))s"
+daemon_start --master $api_url --serve-saved "after=$((15 * KSVC_SLOW))s"
 check 'or not yet' busywait 20 logged '"reason":"[^"]*connect'
 check_eq 'so that nothing is, for a while' '' "$(names)"
 check 'and then is' busywait 30 names_are ns/web
@@ -342,7 +342,7 @@ check 'one with an unknown key is refused, with its line' busywait 20 logged 'co
 check 'and changes nothing' masquerades
 daemon_stop
 : >"$tmp/log"
-daemon_start --manifests "$tmp/manifests" --min-sync-period "$((8 * KSVC_SLOW))s" --sync-period 10m
+daemon_start --manifests "$tmp/manifests" --min-sync-period "$((20 * KSVC_SLOW))s" --sync-period 10m
 check 'with a least time between changes' busywait 20 logged '"In force"'
 slice web-1 web 10.2.0.4 >"$tmp/manifests/.new"
 mv "$tmp/manifests/.new" "$tmp/manifests/web-1.json"

@@ -102,6 +102,8 @@ end_flood() {
 	pids=()
 }
 
+# shellcheck disable=SC2317 # by busywait
+has_connections() { [ "$(ip netns exec "$1" cat /proc/sys/net/netfilter/nf_conntrack_count)" -gt 0 ]; }
 deleted=0
 for round in $(seq $((KSVC_SLOW > 1 ? 4 : 8))); do
 	setup_ns passing
@@ -114,7 +116,7 @@ for round in $(seq $((KSVC_SLOW > 1 ? 4 : 8))); do
 	ip -n "$pod" route replace fd97::/16 via fd03::1
 	ksvcctl --netns "$passing" add-service web --vip 10.97.0.1:80/tcp --vip 10.97.0.1:80/udp \
 		--vip '[fd97::1]:80/tcp' --vip '[fd97::1]:80/udp' --endpoint 10.2.0.2:8080 --endpoint '[fd02::2]:8080'
-	busywait 5 test "$(ip netns exec "$passing" cat /proc/sys/net/netfilter/nf_conntrack_count)" -gt 0
+	busywait 5 has_connections "$passing"
 	ip netns del "$passing" && deleted=$((deleted + 1))
 done
 check_eq 'namespaces are deleted under traffic' "$round" "$deleted"

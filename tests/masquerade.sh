@@ -195,14 +195,14 @@ ask "$pod1" 3
 expect 'a pod that reaches itself sees the node' 3 10.244.0.1 fd44::1
 for i in 4 6; do
 	family $i
-	client "$pod1" -n 20 "$L${vip}7$R:80/tcp" >"$tmp/both"
+	client "$pod1" -n 40 "$L${vip}7$R:80/tcp" >"$tmp/both"
 	check_eq "$f: only when it is chosen itself" \
 		"$(printf '%s\n' "$L${outer}2$R:8080 $L${pods}2$R" "$L${pods}2$R:8080 $L${pods}1$R" | sort)" \
 		"$(sed 's/:[0-9]*$//' "$tmp/both" | cut -d ' ' -f 2- | sort -u)"
 	check_eq "$f: as explain says" "$L${pods}2$R:8080" \
 		"$(ctl explain --from "${pods}2" --to "$L${vip}7$R:80/tcp" | awk '/masqueraded/ { print $1 }')"
 	helper "$pod1" raw.py "${pods}2" "syn=$L${vip}4$R:80" "udp=$L${outer}2$R:9" >/dev/null
-	check_match "$f: an endpoint that is not local is not masqueraded" "sport=8080 dport=4[0-9]* " \
+	check_match "$f: an endpoint that is not local is not masqueraded" "sport=8080 dport=2[0-9]* " \
 		"$(entries -f "${f,,}" -p tcp -d "${vip}4" | sed -n "s/.* src=${pods}2 dst=${pods}2 / /p")"
 done
 
@@ -250,7 +250,7 @@ for i in 4 6; do
 	family $i
 	serve "$pod2" "$L${pods}3$R":808{1..3}/udp
 	ctl add-service "many$i" --vip "$L${vip}8$R:80/udp" "--endpoint=$L${pods}3$R:808"{0..3}
-	client "$ext" -n 80 -p 7000 "$L${vip}8$R:80/udp" | awk '{ sub(/.*:/, "", $3); print $2, $3 }' >"$tmp/ports"
+	client "$ext" -n 160 -p 7000 "$L${vip}8$R:80/udp" | awk '{ sub(/.*:/, "", $3); print $2, $3 }' >"$tmp/ports"
 	# shellcheck disable=SC2016 # awk's
 	check "$f: connections of each of 4 endpoints have ports from all over" awk '
 		!($1 in low) || $2 < low[$1] { low[$1] = $2 }
@@ -260,7 +260,7 @@ for i in 4 6; do
 			for (endpoint in low)
 				wide += high[endpoint] - low[endpoint] > 24000
 			print n, wide
-			exit !(n == 80 && wide == 4)
+			exit !(n == 160 && wide == 4)
 		}' "$tmp/ports"
 done
 ctl del-service port

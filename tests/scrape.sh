@@ -14,7 +14,7 @@
 make_topology curl ksvcd strace
 services=20 endpoints=1000
 # Each answer of the kernel takes so long; a page needs some 40.
-delay=$((200 * KSVC_SLOW))
+delay=$((500 * KSVC_SLOW))
 
 # many: services with as many endpoints as a slice may have.
 many() {

@@ -98,11 +98,11 @@ for family in ipv4 ipv6; do
 	wait $connect
 	check_match "$family: its client is refused (F1)" refused "$(cat "$tmp/late-$family")"
 	in_ns "$node" ksvcctl add-endpoint "late-$family" "$e:8080"
-	check_eq "$family: and connects when they are there" answered "$(in_ns "$client" socat -t 5 -T 5 - "TCP:$l:80" < /dev/null)"
+	check_eq "$family: and connects when they are there" answered "$(in_ns "$client" socat -t $patience -T $patience - "TCP:$l:80" < /dev/null)"
 done
 
 # What a translation made, and what a peer answers, stays.
-in_ns "$client" python3 "$KSVC_TOP/tests/helpers/udp_retry.py" 10.2.0.2 5300 4054 10 > /dev/null
+in_ns "$client" python3 "$KSVC_TOP/tests/helpers/udp_retry.py" 10.2.0.2 5300 4054 $((30 * KSVC_SLOW)) > /dev/null
 check 'an entry of a live connection is there' has_entry ipv4 udp 10.2.0.2
 in_ns "$node" ksvcctl add-service later --vip 10.96.0.7:80/tcp --endpoint 10.2.0.2:8080
 check 'and stays when an unrelated VIP comes' has_entry ipv4 udp 10.2.0.2

@@ -98,7 +98,9 @@ for i in 4 6; do
 		"$(client "$pod" -p 4100 "$web/udp" >/dev/null; entries -f "${f,,}" -p udp --orig-port-src 4100 | wc -l)"
 done
 
-# --- what is established stays
+# --- what is established stays, and does not expire however slow the machine
+
+on "$node" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600 net.netfilter.nf_conntrack_udp_timeout_stream=3600
 
 hold "$pod" "${targets[@]}"
 check_eq 'connections that are held' "$n" "$held"

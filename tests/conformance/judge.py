@@ -12,7 +12,7 @@ import packets
 from case import canonical, describe, hostport
 
 # A set with an endpoint that is never chosen, or chosen and not expected, passes with this probability at most.
-CHANCE = 1e-9
+CHANCE = 1e-12
 LEAST = 16			# packets of a flow that is translated
 REFUSED = 3			# of another
 

@@ -69,5 +69,5 @@ class Page:
 
 
 def plausible(count, total, share):
-    """Within five standard deviations: one honest run in two million fails."""
-    return abs(count - total * share) <= 5 * (total * share * (1 - share)) ** 0.5
+    """Within seven standard deviations, which honest runs do not leave."""
+    return abs(count - total * share) <= 7 * (total * share * (1 - share)) ** 0.5

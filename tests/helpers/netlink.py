@@ -423,6 +423,17 @@ def mutate(rng, payload):
     return bytes(data[:4096])
 
 
+def wants_much_memory(command, payload):
+    """Whether it may be a good request for a table of affinity that leaves little of a small guest."""
+    at = 0
+    while command == K.CMD_SETTINGS_SET and at + 8 <= len(payload):
+        length, kind, value = struct.unpack_from('=HHI', payload, at)
+        if kind & 0x3fff == K.A_SETTINGS_AFFINITY_ENTRIES and value > 1 << 20:
+            return True
+        at += max(4, length + 3 & ~3)
+    return False
+
+
 def noise(count, seed):
     rng = random.Random(seed)
     reader = genl.Socket()
@@ -438,6 +449,8 @@ def noise(count, seed):
             payload = mutate(rng, payload)
         if rng.random() < 0.02:
             command = rng.randrange(256)
+        if wants_much_memory(command, payload):
+            payload = b''
         flags = genl.NLM_F_DUMP if command in DUMPS else genl.NLM_F_ACK
         if rng.random() < 0.02:
             flags = rng.randrange(1 << 16)

@@ -176,7 +176,8 @@ class Packet:
 
 def main():
     arguments = sys.argv[1:]
-    port = 40000
+    # Below those that clients get.
+    port = 20000
     if arguments[0] == '-p':
         port = int(arguments[1])
         del arguments[:2]

@@ -4,9 +4,10 @@
 
 usage: udp_flows.py SOURCE-PORT SOCKETS ADDR:PORT...
 
-The sockets have ascending source ports from SOURCE-PORT on. Prints "TARGET ENDPOINT SOURCE" for each flow, as client.py
+The sockets have ascending source ports from SOURCE-PORT on. Prints "TARGET ENDPOINT SOURCE" for each flow, as client
 does, or "TARGET timeout".
 """
+import os
 import socket
 import sys
 
@@ -23,7 +24,7 @@ def main():
     for number in range(sockets):
         sock = socket.socket(family, socket.SOCK_DGRAM)
         sock.bind(('', port + number))
-        sock.settimeout(10)
+        sock.settimeout(10 * int(os.environ.get('KSVC_SLOW', '1')))
         socks.append(sock)
     for target in targets:
         addr = parse(target)

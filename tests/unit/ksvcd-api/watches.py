@@ -202,7 +202,7 @@ def gone(s):
 def wiped_silence(s):
     s.control("set", bookmark=0.1)
     s.put(service("a"), service("b"))
-    with Client("--server", s.url, silence_ms=800) as c:
+    with Client("--server", s.url, silence_ms=2500) as c:
         watching(s, c)
         c.wait_stats(lambda st: st["Service"]["events"]["BOOKMARK"] > 2)
         s.control("wipe", version=5)
@@ -272,7 +272,7 @@ def down(s):
 @test("half-open: a connection on which nothing comes any more")
 def half_open(s):
     s.control("set", bookmark=0.1)
-    with Client("--server", s.url, silence_ms=600) as c:
+    with Client("--server", s.url, silence_ms=2500) as c:
         watching(s, c)
         c.wait_stats(lambda st: st["Service"]["events"]["BOOKMARK"] > 2)
         s.streams("silence", resource=SERVICES)
@@ -302,8 +302,8 @@ def keepalive(s):
 @test("slow servers: no answer, a byte at a time, headers without end")
 def slow(s):
     s.put(service("a"))
-    short = {"response_ms": 300, "list_ms": 600, "stream_ms": 600, "line_ms": 300,
-             "stream_silence_ms": 500}
+    short = {"response_ms": 1000, "list_ms": 2000, "stream_ms": 2000, "line_ms": 1000,
+             "stream_silence_ms": 1500}
     for fault, error, fields in (("hang", "timeout", {}), ("loris", "timeout", {}),
                                  ("loris", "timeout", {"headers": False}),
                                  ("headers", "too_large", {}), ("silent", "timeout", {}),

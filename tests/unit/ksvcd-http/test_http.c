@@ -161,7 +161,7 @@ static void slow_request(void)
 	w.http->request_usec = 300000;
 	raw_open(&s->raw, port);
 	expect(turn_until(&w, trickle, s));
-	expect(!s->raw.len && s->said > 20);
+	expect(!s->raw.len && s->said > 5);
 	expect_number(get(&w, port, "/hello").status, 200);
 	raw_close(&s->raw);
 	free(s);
