@@ -8,6 +8,8 @@
 
 #define GFP_KERNEL		0
 #define GFP_KERNEL_ACCOUNT	1
+#define __GFP_RETRY_MAYFAIL	2
+#define __GFP_NOWARN		4
 
 enum shim_kind { SHIM_KMALLOC = 0x6b6d, SHIM_KVMALLOC, SHIM_PERCPU };
 
