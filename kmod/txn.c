@@ -253,7 +253,10 @@ static struct ksvc_change *change_for_put(struct ksvc_net *kn, struct ksvc_txn *
 	bool present = is_present(txn, change, live);
 
 	if (present && mode == KSVC_MODE_CREATE) {
-		NL_SET_ERR_MSG(extack, "service exists");
+		if (change)
+			NL_SET_ERR_MSG(extack, "service is given twice");
+		else
+			NL_SET_ERR_MSG(extack, "service exists");
 		return ERR_PTR(-EEXIST);
 	}
 	if (!present && mode == KSVC_MODE_REPLACE) {
