@@ -38,19 +38,17 @@ static int restore(const char *file)
 	struct nl_commit commit;
 	struct nl *nl = NULL;
 	struct model m = {};
-	struct err e;
-	int err, status = STATUS_OK;
+	struct err e, of_file;
+	int err;
 
-	err = json_read_file(file, &m, &e);
+	err = open_module(&nl, &e);
 	if (!err)
-		err = open_module(&nl, &e);
-	if (!err)
-		err = apply_restore(nl, &m, &commit, &e);
+		err = apply_file(nl, file, &commit, &e);
+	else if (json_read_file(file, &m, &of_file))
+		e = of_file;
 	nl_close(nl);
-	if (err)
-		status = refused(&e);
 	model_free(&m);
-	return status;
+	return err ? refused(&e) : STATUS_OK;
 }
 
 int cmd_restore(int argc, char **argv)

@@ -245,6 +245,60 @@ check_eq 'save after restore is what was saved' "$(cat "$tmp/saved")" "$(service
 check 'restore of the same' k restore -f "$tmp/saved"
 check 'del-service' k del-service kept
 
+# What is read only once, and with other settings, which makes it be read twice.
+k set ping on
+check 'restore from a pipe' eval 'cat "$tmp/saved" | k restore'
+check_eq 'save after restore is what was saved' "$(cat "$tmp/saved")" "$(services)"
+check 'restore from a file as standard input' k restore < "$tmp/saved"
+
+# saved_of SETTINGS NAME...: services with VIPs of their own, and the same one if the name is.
+saved_of() {
+	local settings=$1 separator='' name
+	shift
+	printf '{"ksvc": 1, "settings": %s, "services": [' "$settings"
+	for name; do
+		printf '%s{"name": "%s", "frontends": ["10.96.9.%d:80/tcp"]}' "$separator" "$name" "${#name}"
+		separator=,
+	done
+	printf ']}'
+}
+k set ping off
+before=$(k show --json)
+saved_of '{"ping": true}' a a > "$tmp/twice"
+expect_fail 'a service that is there twice' 1 'service a: .*twice' k restore -f "$tmp/twice"
+saved_of '{"ping": true}' a b > "$tmp/conflict"
+expect_fail 'two services of one VIP' 1 '10.96.9.1' k restore -f "$tmp/conflict"
+check_eq 'the settings are those of before' off "$(k get ping)"
+check_eq 'and the services, too' "$(jq .services <<< "$before")" "$(k show --json | jq .services)"
+before=$(k show --json)
+saved_of '{"ping": true}' a bb | head -c -1 > "$tmp/cut"
+expect_fail 'a file that is cut off' 1 'cut: line 1' k restore -f "$tmp/cut"
+check_eq 'nothing has changed' "$before" "$(k show --json)"
+
+# In the memory that an empty file needs and 1 MB: in memory, 5,000 services would be more than 3.
+# limited KB COMMAND...
+limited() { ip netns exec "$node" prlimit --data=$(($1 * 1024)) "${@:2}"; }
+# needs FILE: KB of data, in steps of 256.
+needs() {
+	local kb=256
+	until limited "$kb" ksvcctl restore -f "$1" 2> /dev/null || [ "$kb" = 65536 ]; do kb=$((kb + 256)); done
+	echo "$kb"
+}
+saved_of '{}' > "$tmp/empty"
+awk 'BEGIN { printf "{\"ksvc\": 1, \"services\": ["
+	for (i = 0; i < 5000; i++) {
+		printf "%s{\"name\": \"s%d\", \"frontends\": [\"10.97.%d.%d:80/tcp\"], \"endpoints\": [", i ? "," : "", i, i / 250, i % 250
+		for (k = 0; k < 10; k++)
+			printf "%s{\"address\": \"10.1.%d.%d:%d\"}", k ? "," : "", i / 250, i % 250, 8000 + k
+		printf "]}"
+	}
+	printf "]}" }' > "$tmp/many"
+kb=$(needs "$tmp/empty")
+check "5,000 services in 1 MB more than $kb KB" limited $((kb + 1024)) ksvcctl restore -f "$tmp/many"
+check_eq 'all are there' 5000 "$(k save | grep -c '"name"')"
+check 'restore' k restore -f "$tmp/saved"
+k del-service kept
+
 # --- monitor
 ip netns exec "$node" ksvcctl monitor > "$tmp/events" &
 monitor=$!

@@ -5,12 +5,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "json.h"
+
 #define TRIES	5
 
 /* A message from a transaction of many services says which one it is about. */
-static void name_service(const struct nl *nl, const struct op_list *list, struct err *e)
+static void name_service(const struct nl *nl, struct err *e)
 {
-	if (list->n > 1 && *nl_txn_refused(nl))
+	if (*nl_txn_refused(nl))
 		err_prefix(e, "service %s: ", nl_txn_refused(nl));
 }
 
@@ -30,7 +32,8 @@ int apply_ops(struct nl *nl, uint64_t base, uint32_t flags, const struct op_list
 		err = nl_txn_commit(nl, commit, e);
 	if (!err)
 		return 0;
-	name_service(nl, list, e);
+	if (list->n > 1)
+		name_service(nl, e);
 	/* A commit that was answered has ended the transaction already. */
 	nl_txn_abort(nl);
 	return err;
@@ -136,5 +139,103 @@ int apply_restore(struct nl *nl, const struct model *m, struct nl_commit *commit
 			nl_settings_set(nl, &before, &ignored);
 	}
 	settings_free(&before);
+	return err;
+}
+
+/* A saved configuration on its way to the kernel. */
+struct restoring {
+	struct nl *nl;
+	struct jwalk walk;
+	struct settings wanted, before;
+	bool refused;			/* by the kernel, not for what the file is */
+	bool changed;			/* before is what the settings were */
+};
+
+static int put_service(struct service *s, void *data, struct err *e)
+{
+	/* All others are gone in this transaction, so that none exists but by the file. */
+	const struct op op = { .type = OP_SERVICE_PUT, .mode = KSVC_MODE_CREATE, .service = s };
+	struct restoring *r = data;
+	int err = nl_txn_op(r->nl, &op, e);
+
+	r->refused = err;
+	return err;
+}
+
+/* Reads the file into a transaction. */
+static int fill(struct restoring *r, struct err *e)
+{
+	int err = jwalk_rewind(&r->walk);
+
+	r->refused = false;
+	settings_free(&r->wanted);
+	if (!err)
+		err = nl_txn_begin(r->nl, 0, KSVC_TXN_FLAGS_REPLACE, e);
+	if (err)
+		return err;
+	err = json_read_each(&r->walk, &r->wanted, put_service, r);
+	if (!r->refused)
+		err = jwalk_blame(&r->walk, err);
+	if (!err)
+		return 0;
+	name_service(r->nl, e);
+	nl_txn_abort(r->nl);
+	return err;
+}
+
+/* New settings would end the transaction: once it is known to be good, it makes way and is filled again. */
+static int change_settings(struct restoring *r, struct settings *now, struct err *e)
+{
+	int err;
+
+	nl_txn_abort(r->nl);
+	err = nl_settings_set(r->nl, &r->wanted, e);
+	if (err)
+		return err;
+	r->before = *now;
+	r->changed = true;
+	memset(now, 0, sizeof(*now));
+	return fill(r, e);
+}
+
+static int restore_once(struct restoring *r, struct nl_commit *commit, struct err *e)
+{
+	struct settings now = {};
+	int err;
+
+	err = nl_settings_get(r->nl, &now, e);
+	if (!err)
+		err = fill(r, e);
+	if (!err && !r->changed && settings_differ(&r->wanted, &now))
+		err = change_settings(r, &now, e);
+	settings_free(&now);
+	if (err)
+		return err;
+	err = nl_txn_commit(r->nl, commit, e);
+	if (!err)
+		return 0;
+	name_service(r->nl, e);
+	nl_txn_abort(r->nl);
+	return err;
+}
+
+int apply_file(struct nl *nl, const char *path, struct nl_commit *commit, struct err *e)
+{
+	struct restoring r = { .nl = nl };
+	struct jwalk_file file;
+	struct err ignored;
+	int err, tries = 0;
+
+	if (jwalk_open(&r.walk, &file, path, JSON_READ_WINDOW, e))
+		return -1;
+	do {
+		err = restore_once(&r, commit, e);
+	} while (try_again(err, &tries));
+	err = give_up(err, e);
+	if (err && r.changed)
+		nl_settings_set(nl, &r.before, &ignored);
+	settings_free(&r.wanted);
+	settings_free(&r.before);
+	jwalk_close(&file);
 	return err;
 }

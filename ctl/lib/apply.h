@@ -35,4 +35,10 @@ int apply_replace(struct nl *nl, const struct model *m, struct nl_commit *commit
 int apply_restore(struct nl *nl, const struct model *m, struct nl_commit *commit,
 		  struct err *e);
 
+/*
+ * The same from a saved file ("-": stdin), service by service: it takes no memory
+ * for all of them. Nothing changes before all of the file has been read and taken.
+ */
+int apply_file(struct nl *nl, const char *path, struct nl_commit *commit, struct err *e);
+
 #endif

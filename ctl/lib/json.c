@@ -7,7 +7,6 @@
 #include "input.h"
 #include "jread.h"
 
-#define READ_WINDOW	65536
 
 static json_t *text(const char *s)
 {
@@ -332,10 +331,9 @@ static int refuse_unknown_of_service(struct jread *r, json_t *o)
 	return refuse_unknown(r, o, known);
 }
 
-static int read_service(struct jread *r, json_t *o, struct model *m)
+static int read_service(struct jread *r, json_t *o, struct service *s)
 {
 	json_t *array, *v;
-	struct service *s;
 	const char *name;
 	struct err e;
 
@@ -345,7 +343,7 @@ static int read_service(struct jread *r, json_t *o, struct model *m)
 		return jread_fail(r, "name", "is missing");
 	if (service_check_name(name, &e))
 		return jread_fail(r, "name", "%s", e.text);
-	s = model_add_service(m, name);
+	service_init(s, name);
 	for (int i = 0; i < N_SERVICE_OPTIONS; i++)
 		if (read_option(r, o, i, s))
 			return -1;
@@ -433,27 +431,43 @@ static int check_version(struct jread *r, json_t *head)
 			 jread_fail(r, "ksvc", "is missing: not a saved configuration");
 }
 
-static int walk_services(struct jread *r, struct jwalk *w, struct model *m)
+struct consumer {
+	json_service_fn fn;
+	void *data;
+};
+
+static int walk_service(struct jread *r, struct jwalk *w, const struct consumer *to)
+{
+	json_t *v = jwalk_value(w);
+	struct service s = {};
+	int err;
+
+	if (!v)
+		return -1;
+	err = jread_type(r, v, JSON_OBJECT) ? -1 : read_service(r, v, &s);
+	json_decref(v);
+	if (!err)
+		err = to->fn(&s, to->data, w->e);
+	service_free(&s);
+	return err;
+}
+
+static int walk_services(struct jread *r, struct jwalk *w, const struct consumer *to)
 {
 	int err = jwalk_expect(w, '[');
 
 	w->depth++;
 	for (size_t i = 0; !err && (i ? jwalk_accept(w, ',') : jwalk_peek(w) != ']'); i++) {
-		json_t *v = jwalk_value(w);
-
-		if (!v)
-			return -1;
 		jread_push(r, "services", i);
-		err = jread_type(r, v, JSON_OBJECT) ? -1 : read_service(r, v, m);
+		err = walk_service(r, w, to);
 		jread_pop(r);
-		json_decref(v);
 	}
 	w->depth--;
 	return err ? err : jwalk_expect(w, ']');
 }
 
-/* Into head, but the list of services into the model, of which head says only that it was there. */
-static int walk_member(struct jread *r, struct jwalk *w, json_t *head, struct model *m)
+/* Into head, but the services to their consumer; head says only that there was a list of them. */
+static int walk_member(struct jread *r, struct jwalk *w, json_t *head, const struct consumer *to)
 {
 	json_t *key = jwalk_value(w), *v;
 	const char *name = json_string_value(key);
@@ -470,7 +484,7 @@ static int walk_member(struct jread *r, struct jwalk *w, json_t *head, struct mo
 	if (!err && !strcmp(name, "services") && jwalk_peek(w) == '[') {
 		err = json_object_get(head, "ksvc") ? check_version(r, head) : 0;
 		if (!err)
-			err = walk_services(r, w, m);
+			err = walk_services(r, w, to);
 		v = json_null();
 	} else {
 		v = err ? NULL : jwalk_value(w);
@@ -481,15 +495,17 @@ static int walk_member(struct jread *r, struct jwalk *w, json_t *head, struct mo
 	return err;
 }
 
-static int walk_members(struct jread *r, struct jwalk *w, json_t *head, struct model *m)
+static int walk_members(struct jread *r, struct jwalk *w, json_t *head, const struct consumer *to)
 {
 	if (!jwalk_accept(w, '{'))
 		return err_set(w->e, "not a saved configuration");
 	w->depth++;
 	if (jwalk_peek(w) != '}')
 		do {
-			if (walk_member(r, w, head, m))
-				return -1;
+			int err = walk_member(r, w, head, to);
+
+			if (err)
+				return err;
 		} while (jwalk_accept(w, ','));
 	w->depth--;
 	if (jwalk_expect(w, '}'))
@@ -497,7 +513,7 @@ static int walk_members(struct jread *r, struct jwalk *w, json_t *head, struct m
 	return jwalk_at_end(w) ? 0 : err_set(w->e, "more than one saved configuration");
 }
 
-static int read_head(struct jread *r, json_t *head, struct model *m)
+static int read_head(struct jread *r, json_t *head, struct settings *s)
 {
 	static const char *const known[] = { "ksvc", "generation", "settings", "services",
 					     NULL };
@@ -508,11 +524,12 @@ static int read_head(struct jread *r, json_t *head, struct model *m)
 	    jread_get(r, head, "services", JSON_ARRAY, &services))
 		return -1;
 	jread_push(r, "settings", JREAD_NO_INDEX);
-	return read_settings(r, settings, &m->settings);
+	return read_settings(r, settings, s);
 }
 
-int json_read_walk(struct jwalk *w, struct model *m)
+int json_read_each(struct jwalk *w, struct settings *s, json_service_fn fn, void *data)
 {
+	const struct consumer to = { fn, data };
 	struct jread r = { .e = w->e };
 	json_t *head;
 	int err;
@@ -520,10 +537,28 @@ int json_read_walk(struct jwalk *w, struct model *m)
 	if (jwalk_at_end(w))
 		return err_set(w->e, "is empty");
 	head = json_object();
-	err = walk_members(&r, w, head, m);
+	err = walk_members(&r, w, head, &to);
 	if (!err)
-		err = read_head(&r, head, m);
+		err = read_head(&r, head, s);
 	json_decref(head);
+	return err;
+}
+
+static int keep(struct service *s, void *data, struct err *e)
+{
+	struct model *m = data;
+
+	(void)e;
+	xgrow(&m->services, m->n_services, sizeof(*m->services));
+	m->services[m->n_services++] = *s;
+	memset(s, 0, sizeof(*s));
+	return 0;
+}
+
+int json_read_walk(struct jwalk *w, struct model *m)
+{
+	int err = json_read_each(w, &m->settings, keep, m);
+
 	if (err)
 		return err;
 	model_sort(m);
@@ -543,13 +578,9 @@ int json_read_file(const char *path, struct model *m, struct err *e)
 	struct jwalk w;
 	int err;
 
-	if (jwalk_open(&w, &file, path, READ_WINDOW, e))
+	if (jwalk_open(&w, &file, path, JSON_READ_WINDOW, e))
 		return -1;
-	err = json_read_walk(&w, m);
-	if (file.failed)
-		err = err_set(e, "%s", file.e.text);
-	else if (err)
-		err_prefix(e, "%s: ", strcmp(path, "-") ? path : "standard input");
+	err = jwalk_blame(&w, json_read_walk(&w, m));
 	jwalk_close(&file);
 	return err;
 }

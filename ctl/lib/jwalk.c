@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "jwalk.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "input.h"
@@ -17,9 +19,88 @@ int jwalk_open(struct jwalk *w, struct jwalk_file *file, const char *path, size_
 	file->fd = open_input(path, &size, e);
 	if (file->fd < 0)
 		return -1;
+	file->begin = lseek(file->fd, 0, SEEK_CUR);
 	file->buf = xrealloc(NULL, window, 1);
 	w->text = file->buf;
 	return 0;
+}
+
+static int write_all(int fd, const char *p, ssize_t n)
+{
+	while (n > 0) {
+		ssize_t written = write(fd, p, n);
+
+		if (written < 0 && errno != EINTR)
+			return -1;
+		if (written > 0) {
+			p += written;
+			n -= written;
+		}
+	}
+	return 0;
+}
+
+static int too_large(struct jwalk_file *f, struct err *e)
+{
+	return err_set(e, "%s: larger than %zu MB", f->path, INPUT_MAX_SIZE >> 20);
+}
+
+/* Puts a copy in the place of what can be read only once. */
+static int copy_input(struct jwalk_file *f, struct err *e)
+{
+	int copy = memfd_create("input", MFD_CLOEXEC);
+	ssize_t n;
+
+	if (copy < 0)
+		return err_set(e, "%s: %s", f->path, strerror(errno));
+	while ((n = read_part(f->fd, f->buf, f->size, f->path, e)) > 0) {
+		f->total += n;
+		if (f->total > INPUT_MAX_SIZE)
+			n = too_large(f, e);
+		else if (write_all(copy, f->buf, n))
+			n = err_set(e, "%s: %s", f->path, strerror(errno));
+		if (n < 0)
+			break;
+	}
+	if (n < 0) {
+		close(copy);
+		return -1;
+	}
+	if (f->fd != STDIN_FILENO)
+		close(f->fd);
+	f->fd = copy;
+	f->begin = 0;
+	return 0;
+}
+
+int jwalk_rewind(struct jwalk *w)
+{
+	struct jwalk_file *f = w->file;
+
+	if (f->begin < 0 && copy_input(f, w->e))
+		return -1;
+	if (lseek(f->fd, f->begin, SEEK_SET) < 0)
+		return err_set(w->e, "%s: %s", f->path, strerror(errno));
+	f->total = 0;
+	f->line = 0;
+	f->column = 0;
+	f->ended = false;
+	f->failed = false;
+	w->len = 0;
+	w->at = 0;
+	w->depth = 0;
+	return 0;
+}
+
+int jwalk_blame(const struct jwalk *w, int err)
+{
+	const struct jwalk_file *f = w->file;
+
+	if (f->failed)
+		return err_set(w->e, "%s", f->e.text);
+	if (err)
+		err_prefix(w->e, "%s: ", strcmp(f->path, "-") ? f->path : "standard input");
+	return err;
 }
 
 void jwalk_close(struct jwalk_file *file)
@@ -67,7 +148,7 @@ static bool read_on(struct jwalk *w)
 			f->total += n;
 		}
 		if (f->total > INPUT_MAX_SIZE)
-			n = err_set(&f->e, "%s: larger than %zu MB", f->path, INPUT_MAX_SIZE >> 20);
+			n = too_large(f, &f->e);
 	} while (n > 0 && w->len < f->size);
 	f->failed = n < 0;
 	f->ended = n <= 0;

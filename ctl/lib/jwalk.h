@@ -3,6 +3,7 @@
 #define _KSVC_JWALK_H
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "util.h"
 
@@ -13,6 +14,7 @@
 struct jwalk_file {
 	const char *path;	/* borrowed */
 	int fd;
+	off_t begin;		/* -1: there is no way back to it */
 	char *buf;
 	size_t size;		/* of buf */
 	size_t total;		/* bytes read */
@@ -41,6 +43,10 @@ struct jwalk {
 int jwalk_open(struct jwalk *w, struct jwalk_file *file, const char *path, size_t window,
 	       struct err *e);
 void jwalk_close(struct jwalk_file *file);
+/* Begins again. What can be read only once is copied to memory for that, the first time, before anything is read. */
+int jwalk_rewind(struct jwalk *w);
+/* err, or an error if the file could not be read; the message names the file. */
+int jwalk_blame(const struct jwalk *w, int err);
 
 bool jwalk_at_end(struct jwalk *w);
 /* The next character that is not blank, 0 at the end. */

@@ -175,6 +175,8 @@ const struct setting *setting_find(const char *key);
 int setting_add(struct settings *s, const struct setting *key,
 		const char *value, struct err *e);
 bool settings_are_default(const struct settings *s);
+/* In any of those that wanted has; the order in lists counts, too. */
+bool settings_differ(const struct settings *wanted, const struct settings *s);
 void settings_free(struct settings *s);
 
 static inline void *setting_value(const struct settings *s, const struct setting *key)

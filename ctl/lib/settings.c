@@ -96,6 +96,53 @@ bool settings_are_default(const struct settings *s)
 		s->affinity_entries == DEFAULT_AFFINITY_ENTRIES);
 }
 
+static bool prefixes_differ(const struct prefix_list *a, const struct prefix_list *b)
+{
+	if (a->n != b->n)
+		return true;
+	for (size_t i = 0; i < a->n; i++)
+		if (prefix_cmp(&a->prefixes[i], &b->prefixes[i]))
+			return true;
+	return false;
+}
+
+static bool names_differ(const struct name_list *a, const struct name_list *b)
+{
+	if (a->n != b->n)
+		return true;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->names[i], b->names[i]))
+			return true;
+	return false;
+}
+
+static bool setting_differs(const void *a, const void *b, enum setting_type type)
+{
+	switch (type) {
+	case SETTING_PREFIXES:
+		return prefixes_differ(a, b);
+	case SETTING_NAMES:
+		return names_differ(a, b);
+	case SETTING_NUMBER:
+		return *(const uint32_t *)a != *(const uint32_t *)b;
+	case SETTING_SWITCH:
+		return *(const bool *)a != *(const bool *)b;
+	}
+	return true;
+}
+
+bool settings_differ(const struct settings *wanted, const struct settings *s)
+{
+	for (size_t i = 0; i < n_settings; i++) {
+		const struct setting *key = &settings_table[i];
+
+		if ((wanted->has & key->has) &&
+		    setting_differs(setting_value(wanted, key), setting_value(s, key), key->type))
+			return true;
+	}
+	return false;
+}
+
 void settings_free(struct settings *s)
 {
 	prefix_list_free(&s->cluster_cidrs);

@@ -162,6 +162,82 @@ static void endless(void)
 	model_free(&m);
 }
 
+static int until_stop(struct service *s, void *data, struct err *e)
+{
+	int *n = data;
+
+	++*n;
+	return strcmp(s->name, "stop") ? 0 : err_set(e, "stopped") - 10;
+}
+
+/* Of what can be read only once, too; the second service ends the reading. */
+static void each(void)
+{
+	FILE *f = popen("printf '{\"ksvc\": 1, \"settings\": {\"ping\": true}, \"services\": ["
+			"{\"name\": \"a\"}, {\"name\": \"stop\"}, {\"name\": \"c\"}]}'", "r");
+	struct settings settings = {};
+	struct jwalk_file file;
+	struct jwalk w;
+	struct err e;
+	char path[32];
+	int n = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(f));
+	expect(!jwalk_open(&w, &file, path, 16, &e));
+	for (int i = 1; i < 3; i++) {
+		expect(!jwalk_rewind(&w));
+		expect(json_read_each(&w, &settings, until_stop, &n) == -11);
+		expect_text(e.text, "stopped");
+		expect(n == 2 * i);
+	}
+	expect(!settings.has);
+	jwalk_close(&file);
+	pclose(f);
+}
+
+static void again(void)
+{
+	FILE *f = popen("yes ''", "r");
+	struct jwalk_file file;
+	struct jwalk w;
+	struct err e;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(f));
+	expect(!jwalk_open(&w, &file, path, 65536, &e));
+	expect(jwalk_rewind(&w));
+	expect_part(e.text, ": larger than 256 MB");
+	jwalk_close(&file);
+	pclose(f);
+}
+
+/* What is not given does not differ. */
+static void difference(void)
+{
+	static const char *const texts[] = {
+		"{}", "{\"ping\": true}", "{\"ping\": false, \"cluster-cidr\": [\"10.0.0.0/8\", \"fd00::/8\"]}",
+		"{\"cluster-cidr\": [\"10.0.0.0/8\"]}", "{\"pod-interface\": [\"cali*\"]}",
+		"{\"pod-interface\": [\"veth*\"]}", "{\"affinity-entries\": 5}",
+		"{\"cluster-cidr\": [\"10.0.0.0/8\", \"fd01::/16\"]}", "{\"masquerade-all\": true}",
+	};
+	const bool differ[ARRAY_SIZE(texts)] = { false, true, false, true, true, true, true, true, false };
+	const char *const is = "{\"ksvc\": 1, \"settings\": {\"ping\": false, \"masquerade-all\": true, "
+		"\"affinity-entries\": 4, \"cluster-cidr\": [\"10.0.0.0/8\", \"fd00::/8\"]}}";
+	struct model now = {}, wanted;
+	char text[256];
+	struct err e;
+
+	expect(!json_read_saved(is, strlen(is), &now, &e));
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		memset(&wanted, 0, sizeof(wanted));
+		snprintf(text, sizeof(text), "{\"ksvc\": 1, \"settings\": %s}", texts[i]);
+		expect(!json_read_saved(text, strlen(text), &wanted, &e));
+		expect(settings_differ(&wanted.settings, &now.settings) == differ[i]);
+		model_free(&wanted);
+	}
+	model_free(&now);
+}
+
 static void order(void)
 {
 	struct model a, b;
@@ -246,6 +322,9 @@ const struct test json_tests[] = {
 	{ "save: nothing that goes without saying", shortest },
 	{ "save: files that cannot be read", unreadable },
 	{ "save: files without an end", endless },
+	{ "save: services one by one, and from the beginning again", each },
+	{ "save: input without an end, to be read again", again },
+	{ "save: settings that differ", difference },
 	{ "save: the order is stable", order },
 	{ "save: files that are refused name the field", refused_files },
 	{}
