@@ -35,7 +35,8 @@ static double in_kernel;
 static struct {
 	int fd;
 	uint16_t family;
-} last;				/* that the library sent to */
+	double sending;		/* when it returns, the answer is in the socket */
+} last;				/* sendmsg() */
 
 static double now(void)
 {
@@ -56,7 +57,8 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf, s
 
 	last.fd = mnl_socket_get_fd(nl);
 	last.family = ((const struct nlmsghdr *)buf)->nlmsg_type;
-	in_kernel += now() - start;
+	last.sending = now() - start;
+	in_kernel += last.sending;
 	return n;
 }
 
@@ -145,36 +147,24 @@ static void print(const char *what, double *took, size_t n)
 	       took[n * 99 / 100], took[n - 1]);
 }
 
-static void nothing(size_t n)
+static double nothing(const struct mnl_socket *sock)
 {
-	struct mnl_socket *sock = mnl_socket_open(NETLINK_GENERIC);
-	double *took = xcalloc(n, sizeof(double));
 	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 
-	if (!sock || mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0) {
+	nlh->nlmsg_type = NLMSG_NOOP;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	in_kernel = 0;
+	if (mnl_socket_sendto(sock, nlh, nlh->nlmsg_len) < 0 ||
+	    mnl_socket_recvfrom(sock, buf, sizeof(buf)) < 0) {
 		perror("netlink");
 		exit(1);
 	}
-	for (size_t i = 0; i < n; i++) {
-		struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-
-		nlh->nlmsg_type = NLMSG_NOOP;
-		nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-		in_kernel = 0;
-		if (mnl_socket_sendto(sock, nlh, nlh->nlmsg_len) < 0 ||
-		    mnl_socket_recvfrom(sock, buf, sizeof(buf)) < 0) {
-			perror("netlink");
-			exit(1);
-		}
-		took[i] = in_kernel;
-	}
-	print("nothing", took, n);
-	mnl_socket_close(sock);
-	free(took);
+	return in_kernel;
 }
 
 /* Each request of the batch gets an answer of its own; returns the time for one of them. */
-static double exchange(const struct batch *b)
+static double exchange(int fd, const struct batch *b)
 {
 	static char answers[BATCH][ANSWER];
 	struct mmsghdr headers[BATCH] = {};
@@ -190,8 +180,8 @@ static double exchange(const struct batch *b)
 		n++;
 	}
 	start = now();
-	if (send(last.fd, b->data, b->used, 0) == (ssize_t)b->used)
-		got = recvmmsg(last.fd, headers, n, MSG_DONTWAIT, NULL);
+	if (send(fd, b->data, b->used, 0) == (ssize_t)b->used)
+		got = recvmmsg(fd, headers, n, MSG_DONTWAIT, NULL);
 	took = now() - start;
 	for (int i = 0; i < got; i++) {
 		const struct nlmsghdr *nlh = (void *)answers[i];
@@ -224,16 +214,15 @@ static void weights(struct batch *b, const struct model *m, size_t first, uint32
 	}
 }
 
-/* To the socket that the library used last. */
-static void batches(const struct model *m, size_t n)
+static void batches(const struct model *m, int fd, uint16_t family, size_t n)
 {
 	double *changes = xcalloc(n, sizeof(double)), *noops = xcalloc(n, sizeof(double));
-	struct batch b = { .data = xcalloc(1, BATCH_SIZE), .family = last.family };
+	struct batch b = { .data = xcalloc(1, BATCH_SIZE), .family = family };
 
 	for (size_t i = 0; i < n; i++) {
 		/* There and back. */
 		weights(&b, m, i / 2 * BATCH, 2 - i % 2);
-		changes[i] = exchange(&b);
+		changes[i] = exchange(fd, &b);
 		b.used = 0;
 		for (size_t k = 0; k < BATCH; k++) {
 			struct nlmsghdr *nlh = mnl_nlmsg_put_header(b.data + b.used);
@@ -242,7 +231,7 @@ static void batches(const struct model *m, size_t n)
 			nlh->nlmsg_flags = NLM_F_REQUEST;
 			b.used += MNL_ALIGN(nlh->nlmsg_len);
 		}
-		noops[i] = exchange(&b);
+		noops[i] = exchange(fd, &b);
 	}
 	print("in a batch", changes, n);
 	printf(", ");
@@ -254,9 +243,17 @@ static void batches(const struct model *m, size_t n)
 
 static void change(struct nl *nl, const struct model *m, size_t n)
 {
+	struct mnl_socket *sock = mnl_socket_open(NETLINK_GENERIC);
 	double *weight = xcalloc(n, sizeof(double)), *leave = xcalloc(n, sizeof(double));
-	double *join = xcalloc(n, sizeof(double));
+	double *join = xcalloc(n, sizeof(double)), *idle = xcalloc(n, sizeof(double));
+	double *done = xcalloc(n, sizeof(double));
+	uint16_t family = 0;
+	int fd = -1;
 
+	if (!sock || mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0) {
+		perror("netlink");
+		exit(1);
+	}
 	for (size_t i = 0; i < n; i++) {
 		/* A large prime: all over the services. */
 		const struct service *s = &m->services[i * 7919 % m->n_services];
@@ -264,24 +261,33 @@ static void change(struct nl *nl, const struct model *m, size_t n)
 
 		ep.weight = 2;
 		weight[i] = one(nl, OP_ENDPOINT_PUT, KSVC_MODE_REPLACE, s, &ep);
+		done[i] = last.sending;
 		leave[i] = one(nl, OP_ENDPOINT_DEL, 0, s, &ep);
 		ep.weight = 1;
 		join[i] = one(nl, OP_ENDPOINT_PUT, KSVC_MODE_CREATE, s, &ep);
+		fd = last.fd;
+		family = last.family;
+		idle[i] = nothing(sock);
 	}
 	printf("{");
 	print("weight", weight, n);
+	printf(", ");
+	print("weight, sendmsg() alone", done, n);
 	printf(", ");
 	print("leave", leave, n);
 	printf(", ");
 	print("join", join, n);
 	printf(", ");
-	batches(m, n);
+	print("nothing", idle, n);
 	printf(", ");
-	nothing(n);
+	batches(m, fd, family, n);
 	printf("}\n");
+	mnl_socket_close(sock);
 	free(weight);
+	free(done);
 	free(leave);
 	free(join);
+	free(idle);
 }
 
 static unsigned long number(const char *s)
