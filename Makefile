@@ -79,11 +79,15 @@ bench:
 	tests/bench/configuration --uml --csv docs/bench/configuration-uml.csv
 	tests/bench/events --uml 5000
 	tests/bench/smp
-	$(MAKE) -j2 --output-sync=line bench-packets bench-others
+	$(MAKE) -j2 --output-sync=line bench-packets-few bench-packets-many bench-others
+	tests/bench/merge docs/bench/packets.csv build/packets-few.csv build/packets-many.csv
 	tests/bench/plot
 
-bench-packets:
-	tests/bench/run --csv docs/bench/packets.csv
+bench-packets-few:
+	tests/bench/run --sizes 1 100 1000 5000 --csv build/packets-few.csv
+
+bench-packets-many:
+	tests/bench/run --sizes 10000 30000 100000 --csv build/packets-many.csv
 
 bench-others:
 	tests/bench/configuration --csv docs/bench/configuration.csv
@@ -114,4 +118,4 @@ help:
 	@echo 'clean         removes what was built here; downloads and kernels stay in ~/.cache/ksvc'
 
 .PHONY: all kmod ctl install install-boot install-module install-dkms uninstall uninstall-dkms demo check check-matrix \
-	check-debug bench bench-packets bench-others bench-quick clean help
+	check-debug bench bench-packets-few bench-packets-many bench-others bench-quick clean help
