@@ -183,7 +183,10 @@ static int fill(struct restoring *r, struct err *e)
 	return err;
 }
 
-/* New settings would end the transaction: once it is known to be good, it makes way and is filled again. */
+/*
+ * A commit refuses what began before other settings: once the transaction is known to
+ * be good, it makes way, and is filled again.
+ */
 static int change_settings(struct restoring *r, struct settings *now, struct err *e)
 {
 	int err;

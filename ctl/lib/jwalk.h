@@ -43,7 +43,10 @@ struct jwalk {
 int jwalk_open(struct jwalk *w, struct jwalk_file *file, const char *path, size_t window,
 	       struct err *e);
 void jwalk_close(struct jwalk_file *file);
-/* Begins again. What can be read only once is copied to memory for that, the first time, before anything is read. */
+/*
+ * Begins again. What can be read only once is copied to memory for that, the first
+ * time, which must be before anything is read.
+ */
 int jwalk_rewind(struct jwalk *w);
 /* err, or an error if the file could not be read; the message names the file. */
 int jwalk_blame(const struct jwalk *w, int err);
