@@ -269,6 +269,7 @@ k set ping off
 before=$(k show --json)
 saved_of '{"ping": true}' a a > "$tmp/twice"
 expect_fail 'a service that is there twice' 1 'service a: .*twice' k restore -f "$tmp/twice"
+check_eq 'nothing has changed, not for a moment' "$before" "$(k show --json)"
 saved_of '{"ping": true}' a b > "$tmp/conflict"
 expect_fail 'two services of one VIP' 1 '10.96.9.1' k restore -f "$tmp/conflict"
 check_eq 'the settings are those of before' off "$(k get ping)"

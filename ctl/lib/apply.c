@@ -162,7 +162,7 @@ static int put_service(struct service *s, void *data, struct err *e)
 	return err;
 }
 
-/* Reads the file into a transaction. */
+/* Reads the file into a transaction, which has taken all of it then. */
 static int fill(struct restoring *r, struct err *e)
 {
 	int err = jwalk_rewind(&r->walk);
@@ -176,6 +176,8 @@ static int fill(struct restoring *r, struct err *e)
 	err = json_read_each(&r->walk, &r->wanted, put_service, r);
 	if (!r->refused)
 		err = jwalk_blame(&r->walk, err);
+	if (!err)
+		err = nl_txn_flush(r->nl, e);
 	if (!err)
 		return 0;
 	name_service(r->nl, e);

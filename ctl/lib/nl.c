@@ -492,7 +492,7 @@ int nl_txn_begin(struct nl *nl, uint64_t base, uint32_t flags, struct err *e)
  * Requests of a batch are answered before the send returns, and only if they
  * fail: no answer is success.
  */
-static int flush_batch(struct nl *nl, struct err *e)
+int nl_txn_flush(struct nl *nl, struct err *e)
 {
 	struct answer a = { .e = e };
 	int fd = mnl_socket_get_fd(nl->sock);
@@ -522,7 +522,7 @@ int nl_txn_op(struct nl *nl, const struct op *op, struct err *e)
 	if (err)
 		return err;
 	while (!batch_add_op(&nl->batch, op, &next)) {
-		err = flush_batch(nl, e);
+		err = nl_txn_flush(nl, e);
 		if (err)
 			return err;
 	}
@@ -533,7 +533,7 @@ int nl_txn_commit(struct nl *nl, struct nl_commit *commit, struct err *e)
 {
 	struct answer a = { .e = e, .parse = parse_txn, .data = commit };
 	uint32_t requests = nl->batch.seq - nl->txn_seq;
-	int err = flush_batch(nl, e);
+	int err = nl_txn_flush(nl, e);
 	struct nlmsghdr *nlh;
 
 	memset(commit, 0, sizeof(*commit));

@@ -120,6 +120,8 @@ int nl_op(struct nl *nl, const struct op *op, struct err *e);
 /* base 0: whatever is in force. */
 int nl_txn_begin(struct nl *nl, uint64_t base, uint32_t flags, struct err *e);
 int nl_txn_op(struct nl *nl, const struct op *op, struct err *e);
+/* Sends the operations that wait for more of them; nl_txn_commit() does so, too. */
+int nl_txn_flush(struct nl *nl, struct err *e);
 int nl_txn_commit(struct nl *nl, struct nl_commit *commit, struct err *e);
 void nl_txn_abort(struct nl *nl);
 
