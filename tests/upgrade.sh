@@ -31,9 +31,7 @@ module=()
 upgrade() { ksvcctl upgrade "${module[@]}" "$@"; }
 
 # shellcheck disable=SC2154 # from make_topology
-for a in 10.1.0.9/24 fd01::9/64; do
-	ip -n "$pod" addr add "$a" dev e0
-done
+address "$pod" e0 '10.1.0.9/24 fd01::9/64'
 # shellcheck disable=SC2154 # from make_topology
 traffic "$srv" serve 8080 10.2.0.2 10.2.0.3 fd02::2 fd02::3
 busywait 20 listening "$srv" udp 8080
@@ -53,7 +51,15 @@ from_pod=$traffic_pid
 # shellcheck disable=SC2154 # from make_topology
 traffic "$node" hold "$tmp/node" 5 80 10.96.0.1 fd96::1 10.96.0.2 '10.1.0.1>10.96.0.1' 'fd01::1>fd96::1'
 from_node=$traffic_pid
-check 'connections are there' busywait 60 test -e "$tmp/pod.started" -a -e "$tmp/node.started"
+started_or_gone() { [ -e "$2.started" ] || ! kill -0 "$1"; }
+both_started() {
+	busywait 60 started_or_gone "$from_pod" "$tmp/pod"
+	busywait 60 started_or_gone "$from_node" "$tmp/node"
+	[ -e "$tmp/pod.started" ] && [ -e "$tmp/node.started" ] && return
+	cat "$tmp/traffic.log"
+	return 1
+}
+check 'connections are there' both_started
 check 'some of them are masqueraded' ip netns exec "$node" conntrack -L -s 10.1.0.9 -q 10.2.0.1
 ctl del-service default/gone
 
