@@ -74,20 +74,21 @@ check check-matrix check-debug:
 # What takes real time has the machine to itself; instructions are the same whatever else it does.
 bench:
 	tests/vm/deps
-	tests/bench/run --uml --csv docs/bench/nanoseconds.csv
+	tests/bench/run --uml --limit 300 --csv docs/bench/nanoseconds.csv
 	tests/bench/tcp --csv docs/bench/tcp.csv
 	tests/bench/configuration --uml --csv docs/bench/configuration-uml.csv
 	tests/bench/events --uml 5000
 	tests/bench/smp
-	$(MAKE) -j2 --output-sync=line bench-packets-few bench-packets-many bench-others
-	tests/bench/merge docs/bench/packets.csv build/packets-few.csv build/packets-many.csv
+	$(MAKE) -j2 --output-sync=line bench-peers bench-packets bench-others
+	tests/bench/merge docs/bench/packets.csv build/peers.csv build/packets.csv
 	tests/bench/plot
 
-bench-packets-few:
-	tests/bench/run --sizes 1 100 1000 5000 --csv build/packets-few.csv
+bench-peers:
+	tests/bench/run --only nftables iptables 'IPVS rr' 'IPVS sh' 'IPVS mh' 'bare IPVS rr' --limit 300 --csv build/peers.csv
 
-bench-packets-many:
-	tests/bench/run --sizes 10000 30000 100000 --csv build/packets-many.csv
+bench-packets:
+	tests/bench/run --only routing conntrack 'one DNAT rule' ksvc 'ksvc, affinity' 'ksvc, rr' 'ksvc, wrr' 'ksvc, lc' \
+		'ksvc, sh' 'ksvc, maglev' --csv build/packets.csv
 
 bench-others:
 	tests/bench/configuration --csv docs/bench/configuration.csv
@@ -118,4 +119,4 @@ help:
 	@echo 'clean         removes what was built here; downloads and kernels stay in ~/.cache/ksvc'
 
 .PHONY: all kmod ctl install install-boot install-module install-dkms uninstall uninstall-dkms demo check check-matrix \
-	check-debug bench bench-packets-few bench-packets-many bench-others bench-quick clean help
+	check-debug bench bench-peers bench-packets bench-others bench-quick clean help

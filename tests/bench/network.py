@@ -22,7 +22,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections import namedtuple
+
+import conntrack
 
 ENDPOINTS = 10
 PORTS = 50000		# services of one IPv6 address
@@ -38,23 +39,19 @@ CLIENTS = {4: "192.168.1.0/24", 6: "fd00:1::/64"}
 NOBODY = {4: "198.51.100.0/24", 6: "2001:db8::/32"}
 MAC = {name: "02:00:00:00:00:%02x" % i for i, name in enumerate(("c0", "n0", "n1", "s0", "elsewhere"))}
 
-FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
-
 
 def number_of(version, address):
-    return int.from_bytes(socket.inet_pton(FAMILY[version], address), "big")
+    return int.from_bytes(socket.inet_pton(conntrack.FAMILY[version], address), "big")
 
 
 def address_of(version, number):
-    return socket.inet_ntop(FAMILY[version], number.to_bytes(4 if version == 4 else 16, "big"))
+    return socket.inet_ntop(conntrack.FAMILY[version], number.to_bytes(4 if version == 4 else 16, "big"))
 
 
 FIRST_FRONTEND = {4: number_of(4, "10.96.0.1"), 6: number_of(6, "fd00:96::1")}
 FIRST_ENDPOINT = {4: number_of(4, "10.128.0.1"), 6: number_of(6, "fd00:128::1")}
 SERVICE_PORT, FIRST_PORT, ENDPOINT_PORT = 80, 1000, 8080
 
-Flow = namedtuple("Flow", "source source_port to to_port answers answers_port answer_to")
-HERE = pathlib.Path(__file__).resolve().parent
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 PKTGEN = pathlib.Path("/proc/net/pktgen")
@@ -96,25 +93,24 @@ def entered(name):
         enter("/proc/1/ns/net")
 
 
+def used_by_commands():
+    """Seconds of the processor. The clock is no measure: one that counts instructions leaps while it waits for the host."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
+
+
 def limited(seconds):
-    """Returns a run() whose commands together have so many seconds of the processor.
-
-    The clock is no measure: one that counts instructions leaps while the machine waits for the host.
-    """
-    def used():
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return children.ru_utime + children.ru_stime
-
+    """Returns a run() whose commands together have so many seconds of the processor."""
     def run_limited(*command, **more):
-        left = int(start + seconds - used())
+        left = int(start + seconds - used_by_commands())
         try:
             return run("prlimit", f"--cpu={max(left, 1)}", *command, **more)
         except Exhausted as error:
-            if used() - start > seconds - 1:
+            if used_by_commands() - start > seconds - 1:
                 raise Exhausted(f"more than {seconds} s of the processor to set up") from None
             raise error
 
-    start = used()
+    start = used_by_commands()
     return run_limited
 
 
@@ -136,14 +132,14 @@ def joined(address, port):
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def service_at(version, address, port):
-    """The inverse of frontend()."""
-    i = number_of(version, address) - FIRST_FRONTEND[version]
+def service_at(version, number, port):
+    """The inverse of frontend(), of the address as a number."""
+    i = number - FIRST_FRONTEND[version]
     return i * PORTS + port - FIRST_PORT if version == 6 else i
 
 
-def endpoint_at(version, address):
-    return number_of(version, address) - FIRST_ENDPOINT[version]
+def endpoint_at(version, number):
+    return number - FIRST_ENDPOINT[version]
 
 
 def parts(services, flows):
@@ -223,16 +219,14 @@ class Node:
         self.inside("conntrack", "-F")
 
     def flows(self):
-        """What conntrack knows of the flows, as Flow."""
-        listing = self.inside("conntrack", "-L", "-f", f"ipv{self.version}", "-p", "udp")
-        tuples = r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)"
-        for words in re.findall(rf"{tuples} .*?{tuples}", listing):
-            source, to, source_port, to_port, answers, answer_to, answers_port, _ = words
-            yield Flow(source, source_port, to, int(to_port), answers, int(answers_port), answer_to)
+        """What conntrack knows of the flows, as conntrack.Flow."""
+        with entered(self.name):
+            return list(conntrack.flows(self.version))
 
     def answer(self, flows):
         """Flows get what an answer would give them."""
-        self.inside(HERE / "answer", stdin=(f"{f.source} {f.source_port} {f.to} {f.to_port}\n" for f in flows))
+        with entered(self.name):
+            conntrack.answer(self.version, flows)
 
     def send(self, packets, services, flows, first_port):
         """Sends packets, each of the next of so many flows to the next service; returns nanoseconds per packet."""

@@ -139,14 +139,21 @@ def ksvc_version():
     return f"{release.split('=')[1]}, commit {first_line('git', 'describe', '--always', '--dirty')}"
 
 
+def instrument(counted):
+    return f"{first_line('qemu-system-x86_64', '--version')}, -icount" if counted else "User Mode Linux"
+
+
+def made_by(kernel, unit, counted):
+    """Lines that say what made a file of figures. To be asked before it is written: git may know it."""
+    command = f"tests/bench/{pathlib.Path(sys.argv[0]).name} {shlex.join(sys.argv[1:])}".rstrip()
+    return [f"# command: {command}\n", f"# date: {datetime.date.today()}\n", f"# kernel: {kernel}\n",
+            f"# ksvc: {ksvc_version()}\n", f"# {unit}: {instrument(counted)}\n"]
+
+
 def write_csv(results, path, kernel, unit):
-    instrument = f"{first_line('qemu-system-x86_64', '--version')}, -icount" if unit == "instructions" else "User Mode Linux"
-    version = ksvc_version()	# before the file, which git may know, is another one
+    said = made_by(kernel, unit, unit == "instructions")
     with open(path, "w", newline="", encoding="utf-8") as file:
-        for what in (f"command: tests/bench/run {shlex.join(sys.argv[1:])}",
-                     f"date: {datetime.date.today()}", f"kernel: {kernel}", f"ksvc: {version}",
-                     f"{unit}: {instrument}"):
-            file.write(f"# {what}\n")
+        file.writelines(said)
         writer = csv.DictWriter(file, (*COLUMNS, unit, "spread", "ratio", "absent"), extrasaction="ignore")
         writer.writeheader()
         for r in results:
