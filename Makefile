@@ -84,7 +84,7 @@ bench:
 	tests/bench/plot
 
 bench-peers:
-	tests/bench/run --only nftables iptables 'IPVS rr' 'IPVS sh' 'IPVS mh' 'bare IPVS rr' --limit 300 --csv build/peers.csv
+	tests/bench/run --only nftables iptables 'IPVS rr' 'IPVS sh' 'IPVS mh' 'bare IPVS rr' --limit 150 --csv build/peers.csv
 
 bench-packets:
 	tests/bench/run --only routing conntrack 'one DNAT rule' ksvc 'ksvc, affinity' 'ksvc, rr' 'ksvc, wrr' 'ksvc, lc' \
