@@ -79,7 +79,7 @@ bench:
 	tests/bench/configuration --uml --csv docs/bench/configuration-uml.csv
 	tests/bench/events --uml 5000
 	tests/bench/smp
-	$(MAKE) -j2 --output-sync=line bench-peers bench-packets bench-others
+	$(MAKE) -j2 bench-peers bench-packets bench-others
 	tests/bench/merge docs/bench/packets.csv build/peers.csv build/packets.csv
 	tests/bench/plot
 

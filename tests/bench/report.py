@@ -136,7 +136,8 @@ def first_line(*command):
 
 def ksvc_version():
     release = next(line for line in (TOP / "dkms.conf").read_text().splitlines() if line.startswith("PACKAGE_VERSION="))
-    return f"{release.split('=')[1]}, commit {first_line('git', 'describe', '--always', '--dirty')}"
+    changed = first_line("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/bench")
+    return f"{release.split('=')[1]}, commit {first_line('git', 'rev-parse', '--short', 'HEAD')}{'-dirty' * bool(changed)}"
 
 
 def instrument(counted):
@@ -144,16 +145,15 @@ def instrument(counted):
 
 
 def made_by(kernel, unit, counted):
-    """Lines that say what made a file of figures. To be asked before it is written: git may know it."""
+    """Lines that say what made a file of figures."""
     command = f"tests/bench/{pathlib.Path(sys.argv[0]).name} {shlex.join(sys.argv[1:])}".rstrip()
     return [f"# command: {command}\n", f"# date: {datetime.date.today()}\n", f"# kernel: {kernel}\n",
             f"# ksvc: {ksvc_version()}\n", f"# {unit}: {instrument(counted)}\n"]
 
 
 def write_csv(results, path, kernel, unit):
-    said = made_by(kernel, unit, unit == "instructions")
     with open(path, "w", newline="", encoding="utf-8") as file:
-        file.writelines(said)
+        file.writelines(made_by(kernel, unit, unit == "instructions"))
         writer = csv.DictWriter(file, (*COLUMNS, unit, "spread", "ratio", "absent"), extrasaction="ignore")
         writer.writeheader()
         for r in results:
