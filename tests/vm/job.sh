@@ -89,8 +89,14 @@ judge() {
 	done < <(tr -d '\r' <"$job/verdict")
 	[ -z "$4" ] || say "$job_kernel ($krel) booted in ${boot:-?} s"
 
-	if [ -n "$verdict" ]; then
-		[ "$reason" != clean ] || exit "$verdict"
+	if [ "$reason" = clean ]; then
+		# All was well, and ksvc gone, before the guest could not even end.
+		if [ "$1" != 0 ]; then
+			say "$job_kernel: $2 ended with status $1 after the verdict"
+			tail_of_log
+		fi
+		exit "$verdict"
+	elif [ -n "$verdict" ]; then
 		say "$job_kernel: $reason (exit status of the command: $verdict)"
 	else
 		case $1 in
