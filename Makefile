@@ -114,7 +114,7 @@ help:
 	@echo 'check         unit tests, static checks, and the tests in virtual machines with Debian 12'"'"'s kernels'
 	@echo 'check-matrix  check, and the same on Debian 13 with its kernel and the newest of its backports'
 	@echo 'check-debug   the tests on a kernel with KASAN, lockdep and kmemleak, and proof that they bite'
-	@echo 'bench         packets, connections, configuration, from one service to 100,000 and beside peers; many hours'
+	@echo 'bench         packets, connections, configuration, from one service to 100,000 and beside peers; two hours'
 	@echo 'bench-quick   instructions per packet with 1,000 services, in five minutes'
 	@echo 'clean         removes what was built here; downloads and kernels stay in ~/.cache/ksvc'
 
