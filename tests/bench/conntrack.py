@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The UDP flows that connection tracking knows in the current namespace, over netlink, as an emulated machine takes a
-minute for the text of 30,000.
+"""The UDP flows that connection tracking knows in the current namespace, over netlink: the text of 30,000 would take an
+emulated processor longer than all their packets.
 """
 import itertools
 import os
