@@ -4,7 +4,7 @@ import time
 
 import network
 from method import WANTS_CONNTRACK
-from peers import MARK, Peer
+from peers import HERE, MARK, Peer
 
 PATIENCE = 60		# seconds: entries expire late on a slow machine
 SETS = {"CLUSTER-IP": "hash:ip,port", "LOOP-BACK": "hash:ip,port,ip", "LOAD-BALANCER": "hash:ip,port",
@@ -79,7 +79,7 @@ class Ipvs(Peer):
         inside("ip", "link", "set", "kube-ipvs0", "up")
         inside("ip", "-batch", "-", stdin=(f"route add local {address} dev kube-ipvs0 table local\n"
                                            for address in self.addresses()))
-        inside("ipvsadm", "-R", stdin=self.virtual_servers())
+        inside(HERE / "ipvs-load", self.scheduler, stdin=self.virtual_servers())
         inside("ipvsadm", "--set", "0", "0", f"{self.lifetime}")
 
     def addresses(self):
@@ -92,10 +92,10 @@ class Ipvs(Peer):
 
     def virtual_servers(self):
         for i in range(self.services):
-            service = f"-{self.protocol[0]} {network.joined(*self.frontend(i))}"
-            yield f"-A {service} -s {self.scheduler}\n"
-            for to in self.endpoints(i):
-                yield f"-a {service} -r {network.joined(*to)} -m\n"
+            address, port = self.frontend(i)
+            yield f"service {self.protocol} {address} {port}\n"
+            for to, to_port in self.endpoints(i):
+                yield f"endpoint {to} {to_port}\n"
 
     @property
     def prefix(self):

@@ -5,10 +5,12 @@ on a node with one address for node ports, which tells pods by the cluster's CID
 import base64
 import functools
 import hashlib
+import pathlib
 
 import network
 from method import Method
 
+HERE = pathlib.Path(__file__).resolve().parent
 MARK = 0x4000
 
 
@@ -35,16 +37,25 @@ class Peer(Method):
 class Nftables(Peer):
     """Verdict maps lead to a chain for each service and from there to one for each endpoint.
 
-    In one transaction, as kube-proxy does it, the time to load grows with the square of the number of services; in
-    several the same is in force in the end.
+    In one transaction, as kube-proxy does it, the time to load grows with the square of the number of services, and so it
+    does with very many; in several the same is in force in the end.
     """
-    transaction = 1000	# services
+
+    @property
+    def transaction(self):
+        """Services."""
+        return max(1000, self.services // 20)
 
     def set_up(self, inside):
-        inside("nft", "-f", "-", stdin=[self.frame()])
+        inside(HERE / "nft-load", stdin=self.transactions())
+
+    def transactions(self):
+        yield self.frame()
+        yield "\nCOMMIT\n"
         for first in range(0, self.services, self.transaction):
-            some = range(first, min(first + self.transaction, self.services))
-            inside("nft", "-f", "-", stdin=(line for i in some for line in self.service(i)))
+            for i in range(first, min(first + self.transaction, self.services)):
+                yield from self.service(i)
+            yield "COMMIT\n"
 
     def frame(self):
         """All that is there without any service."""
