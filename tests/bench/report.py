@@ -120,13 +120,14 @@ def print_targets(results):
 
 
 def print_ahead(results):
-    """Whether ksvc is ahead of every peer at every size."""
+    """Whether ksvc is ahead of every peer at every size; in a turn each had the same from the rest of the machine."""
     print("\nksvc in terms of its peers")
     for ours in measured(results, "ksvc"):
         for theirs in measured(results, version=ours["version"], traffic=ours["traffic"]):
             if theirs["method"] in PEERS and theirs["services"] == ours["services"]:
-                ratio = ours["cost"] / theirs["cost"]
-                print(f"{ours['traffic']:>5}, {label(theirs)}: {ratio:.2f}, {'ahead' if ratio < 1 else 'BEHIND'}")
+                turns = [a < b for a, b in zip(ours["costs"], theirs["costs"])]
+                print(f"{ours['traffic']:>5}, {label(theirs)}: {ours['cost'] / theirs['cost']:.2f}, "
+                      f"less in {sum(turns)} of {len(turns)} turns")
 
 
 def first_line(*command):
@@ -154,9 +155,11 @@ def made_by(kernel, unit, counted):
 def write_csv(results, path, kernel, unit):
     with open(path, "w", newline="", encoding="utf-8") as file:
         file.writelines(made_by(kernel, unit, unit == "instructions"))
-        writer = csv.DictWriter(file, (*COLUMNS, unit, "spread", "ratio", "absent"), extrasaction="ignore")
+        columns = (*COLUMNS, unit, "spread", "ratio", "absent", *["batches"] * (unit == "nanoseconds"))
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         for r in results:
             figures = {unit: f"{r['cost']:.0f}", "spread": f"{r['spread']:.4f}",
+                       "batches": " ".join(f"{cost:.0f}" for cost in r["costs"]),
                        "ratio": f"{r['ratio']:.4f}" if r["ratio"] else ""} if "cost" in r else {}
             writer.writerow({**r, "absent": r.get("broken", r.get("absent", "")), **figures})
