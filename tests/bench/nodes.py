@@ -20,8 +20,8 @@ SERVER = network.SINKS[4]
 HASH_BUCKETS = 262144
 
 
-def inside(namespace, *command, **more):
-    return run("ip", "netns", "exec", namespace, *command, **more)
+def inside(namespace, *command, how=run, **more):
+    return how("ip", "netns", "exec", namespace, *command, **more)
 
 
 class Node:
@@ -29,7 +29,8 @@ class Node:
         self.client, self.node, self.server = (f"{name}-{part}" for part in ("client", "node", "server"))
         self.links, self.method = links, method
 
-    def build(self):
+    def build(self, how=run):
+        """Commands that put the method in force are run by `how`."""
         to = (network.BACKENDS if self.method.translates else network.FRONTENDS)[4]
         for namespace in self.client, self.node, self.server:
             run("ip", "netns", "add", namespace)
@@ -44,7 +45,7 @@ class Node:
         inside(self.server, "ip", "route", "add", "local", to, "dev", "lo")
         inside(self.node, "ip", "route", "add", to, "via", SERVER)
         inside(self.node, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        self.method.set_up(lambda *command, **more: inside(self.node, *command, **more))
+        self.method.set_up(lambda *command, **more: inside(self.node, *command, how=how, **more))
 
     def _connect(self, peer, outer, outer_address, inner, inner_address):
         run("ip", "link", "add", outer, "netns", peer, "type", "veth", "peer", "name", inner, "netns", self.node)

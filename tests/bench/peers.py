@@ -38,8 +38,11 @@ class Nftables(Peer):
     """Verdict maps lead to a chain for each service and from there to one for each endpoint.
 
     In one transaction, as kube-proxy does it, the time to load grows with the square of the number of services, and so it
-    does with very many; in several the same is in force in the end.
+    does with very many; in several the same is in force in the end. The kernel chooses the name of an anonymous map by
+    reading those of all sets (nf_tables_set_alloc_name()), which takes longest of all with very many services: their
+    maps have names, and are otherwise the same.
     """
+    anonymous = 10000	# services at most
 
     @property
     def transaction(self):
@@ -135,8 +138,13 @@ class Nftables(Peer):
         yield f"add element {table} service-ips {{ {address} . {proto} . {port} : goto {chain} }}\n"
         yield f"add rule {table} {chain} {self.ip} daddr {address} {proto} dport {port} " \
               f"{self.ip} saddr != {self.pods} jump mark-for-masquerade\n"
-        choices = ", ".join(f"{k} : goto {to_chain}" for k, to_chain in enumerate(chains))
-        yield f"add rule {table} {chain} numgen random mod {len(chains)} vmap {{ {choices} }}\n"
+        key = f"numgen random mod {len(chains)}"
+        choices = "{ " + ", ".join(f"{k} : goto {to_chain}" for k, to_chain in enumerate(chains)) + " }"
+        if self.services > self.anonymous:
+            yield f"add map {table} {chain} {{ typeof {key} : verdict; flags constant; size {len(chains)}; " \
+                  f"elements = {choices}; }}\n"
+            choices = f"@{chain}"
+        yield f"add rule {table} {chain} {key} vmap {choices}\n"
         for to_chain, to in zip(chains, self.endpoints(i)):
             yield f"add rule {table} {to_chain} {self.ip} saddr {to[0]} jump mark-for-masquerade\n"
             yield f"add rule {table} {to_chain} meta l4proto {proto} dnat to {network.joined(*to)}\n"
