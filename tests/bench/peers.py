@@ -153,7 +153,8 @@ class Nftables(Peer):
 class Iptables(Peer):
     """A rule for each service, one after another, each of which leads to a chain with a rule for each endpoint.
 
-    Comments are left out where kube-proxy leaves them out, with more than 1,000 endpoints.
+    Comments are left out where kube-proxy leaves them out, with more than 1,000 endpoints. Chains are declared in the
+    order that libiptc, which sorts them, is fastest with: each becomes the first of its list.
     """
     FRAME = """*mangle
 :KUBE-PROXY-CANARY - [0:0]
@@ -203,10 +204,8 @@ COMMIT
         mark = f"{MARK:#x}"
         yield self.FRAME.format(mark=mark)
         yield self.NAT_CHAINS
-        for i in range(self.services):
-            yield f":{self.chain(i)} - [0:0]\n"
-            for k in range(network.ENDPOINTS):
-                yield f":{self.chain(i, k)} - [0:0]\n"
+        chains = (self.chain(i, k) for i in range(self.services) for k in (None, *range(network.ENDPOINTS)))
+        yield from (f":{chain} - [0:0]\n" for chain in sorted(chains, reverse=True))
         yield self.NAT_RULES.format(mark=mark)
         for i in range(self.services):
             yield from self.service(i)
