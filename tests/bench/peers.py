@@ -154,8 +154,11 @@ class Iptables(Peer):
     """A rule for each service, one after another, each of which leads to a chain with a rule for each endpoint.
 
     Comments are left out where kube-proxy leaves them out, with more than 1,000 endpoints. Chains are declared in the
-    order that libiptc, which sorts them, is fastest with: each becomes the first of its list.
+    order that libiptc, which sorts them, is fastest with: each becomes the first of its list. In one transaction
+    the time to load grows with the square of the number of chains: libxtables looks each name up in a table with 512
+    buckets.
     """
+    transaction = 10000	# services
     FRAME = """*mangle
 :KUBE-PROXY-CANARY - [0:0]
 COMMIT
@@ -198,18 +201,23 @@ COMMIT
 
     def set_up(self, inside):
         command = "ip6tables" if self.version == 6 else "iptables"
-        inside(f"{command}-legacy-restore", "--noflush", stdin=self.tables())
+        for lines in self.transactions():
+            inside(f"{command}-legacy-restore", "--noflush", stdin=lines)
 
-    def tables(self):
+    def transactions(self):
         mark = f"{MARK:#x}"
-        yield self.FRAME.format(mark=mark)
-        yield self.NAT_CHAINS
-        chains = (self.chain(i, k) for i in range(self.services) for k in (None, *range(network.ENDPOINTS)))
+        yield [self.FRAME.format(mark=mark), self.NAT_CHAINS, self.NAT_RULES.format(mark=mark), "COMMIT\n"]
+        for first in range(0, self.services, self.transaction):
+            yield self.some(range(first, min(first + self.transaction, self.services)))
+        yield ["*nat\n", f'-A KUBE-SERVICES -m comment --comment "node ports" {self.node()} -j KUBE-NODEPORTS\nCOMMIT\n']
+
+    def some(self, services):
+        yield "*nat\n"
+        chains = (self.chain(i, k) for i in services for k in (None, *range(network.ENDPOINTS)))
         yield from (f":{chain} - [0:0]\n" for chain in sorted(chains, reverse=True))
-        yield self.NAT_RULES.format(mark=mark)
-        for i in range(self.services):
+        for i in services:
             yield from self.service(i)
-        yield f'-A KUBE-SERVICES -m comment --comment "node ports" {self.node()} -j KUBE-NODEPORTS\nCOMMIT\n'
+        yield "COMMIT\n"
 
     def node(self):
         """The last rule: whatever is for the address that has node ports."""
