@@ -158,7 +158,11 @@ class Iptables(Peer):
     the time to load grows with the square of the number of chains: libxtables looks each name up in a table with 512
     buckets.
     """
-    transaction = 10000	# services
+
+    @property
+    def transaction(self):
+        """Services."""
+        return max(10000, self.services // 4)
     FRAME = """*mangle
 :KUBE-PROXY-CANARY - [0:0]
 COMMIT
