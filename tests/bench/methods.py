@@ -89,8 +89,6 @@ KSVC = {
     "ksvc, maglev": with_options(Ksvc, scheduler="maglev"),
 }
 PLAIN = {"routing": Method, "conntrack": Conntrack, FLOOR: EmptyNat, "one DNAT rule": OneRule}
-# iptables first: in User Mode Linux each page of a program is a mapping of the host's unless the pages before and after it
-# are its neighbours, as they are before others have left holes, and of so many pages there must not be too many.
-PEERS = {"iptables": Iptables, "nftables": Nftables, "IPVS rr": IpvsRr, "IPVS sh": IpvsSh, "IPVS mh": IpvsMh,
+PEERS = {"nftables": Nftables, "iptables": Iptables, "IPVS rr": IpvsRr, "IPVS sh": IpvsSh, "IPVS mh": IpvsMh,
          "bare IPVS rr": BareIpvs}
 METHODS = {**PLAIN, **KSVC, **PEERS}
