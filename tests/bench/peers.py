@@ -163,6 +163,7 @@ class Iptables(Peer):
     def transaction(self):
         """Services."""
         return max(10000, self.services // 4)
+    most = 50990	# services: XT_MAX_TABLE_SIZE (net/netfilter/x_tables.c), of which each takes 10,528 bytes (IPv4)
     FRAME = """*mangle
 :KUBE-PROXY-CANARY - [0:0]
 COMMIT
@@ -204,6 +205,8 @@ COMMIT
 """
 
     def set_up(self, inside):
+        if self.services > self.most:
+            raise network.Exhausted(f"the kernel's limit of a table, 512 MB, is reached with {self.most:,} services")
         command = "ip6tables" if self.version == 6 else "iptables"
         for lines in self.transactions():
             inside(f"{command}-legacy-restore", "--noflush", stdin=lines)
