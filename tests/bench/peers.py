@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import pathlib
+import string
 
 import network
 from method import Method
@@ -17,6 +18,11 @@ MARK = 0x4000
 @functools.lru_cache(maxsize=128)	# those of a service are asked for several times
 def digest(text, length):
     return base64.b32encode(hashlib.sha256(text.encode()).digest())[:length].decode()
+
+
+def short_name(i):
+    """Capitals, as a word of nft's language is none; the digits of i, the lowest first."""
+    return "".join(string.ascii_uppercase[i // 26 ** k % 26] for k in range(4))
 
 
 class Peer(Method):
@@ -37,17 +43,18 @@ class Peer(Method):
 class Nftables(Peer):
     """Verdict maps lead to a chain for each service and from there to one for each endpoint.
 
-    In one transaction, as kube-proxy does it, the time to load grows with the square of the number of services, and so it
-    does with very many; in several the same is in force in the end. The kernel chooses the name of an anonymous map by
-    reading those of all sets (nf_tables_set_alloc_name()), which takes longest of all with very many services: their
-    maps have names, and are otherwise the same.
+    kube-proxy puts all in one transaction, whose time grows with the square of the number of anonymous maps: the same is
+    in force after several. With very many services, where each new map is compared with all others, several times
+    (nf_tables_newset(), nft_set_lookup_global()), maps are otherwise the same, but have names, short ones that differ in
+    the first letter, and are made before all else, to lie side by side in memory. Transactions are few then, as the
+    kernel goes through all chains before each of them, once for every 32 KB of what nft wants to know, but not so few
+    that nft, which takes 5 KB a command, needs more memory than there is.
     """
     anonymous = 10000	# services at most
 
     @property
-    def transaction(self):
-        """Services."""
-        return max(1000, self.services // 20)
+    def names(self):
+        return self.services > self.anonymous
 
     def set_up(self, inside):
         inside(HERE / "nft-load", stdin=self.transactions())
@@ -55,10 +62,19 @@ class Nftables(Peer):
     def transactions(self):
         yield self.frame()
         yield "\nCOMMIT\n"
-        for first in range(0, self.services, self.transaction):
-            for i in range(first, min(first + self.transaction, self.services)):
+        if self.names:
+            for services in self.portions():
+                yield from (self.map(i) for i in services)
+                yield "COMMIT\n"
+        for services in self.portions():
+            for i in services:
                 yield from self.service(i)
             yield "COMMIT\n"
+
+    def portions(self):
+        """The services of each transaction."""
+        size = self.services // 4 if self.names else 1000
+        return (range(first, min(first + size, self.services)) for first in range(0, self.services, size))
 
     def frame(self):
         """All that is there without any service."""
@@ -123,6 +139,12 @@ class Nftables(Peer):
             }}
         """
 
+    choice = f"numgen random mod {network.ENDPOINTS}"
+
+    def map(self, i):
+        return f"add map {self.ip} kube-proxy {short_name(i)} {{ typeof {self.choice} : verdict; flags constant; " \
+               f"size {network.ENDPOINTS}; }}\n"
+
     def service(self, i):
         table, proto = f"{self.ip} kube-proxy", self.protocol
         address, port = self.frontend(i)
@@ -138,13 +160,11 @@ class Nftables(Peer):
         yield f"add element {table} service-ips {{ {address} . {proto} . {port} : goto {chain} }}\n"
         yield f"add rule {table} {chain} {self.ip} daddr {address} {proto} dport {port} " \
               f"{self.ip} saddr != {self.pods} jump mark-for-masquerade\n"
-        key = f"numgen random mod {len(chains)}"
         choices = "{ " + ", ".join(f"{k} : goto {to_chain}" for k, to_chain in enumerate(chains)) + " }"
-        if self.services > self.anonymous:
-            yield f"add map {table} {chain} {{ typeof {key} : verdict; flags constant; size {len(chains)}; " \
-                  f"elements = {choices}; }}\n"
-            choices = f"@{chain}"
-        yield f"add rule {table} {chain} {key} vmap {choices}\n"
+        if self.names:
+            yield f"add element {table} {short_name(i)} {choices}\n"
+            choices = f"@{short_name(i)}"
+        yield f"add rule {table} {chain} {self.choice} vmap {choices}\n"
         for to_chain, to in zip(chains, self.endpoints(i)):
             yield f"add rule {table} {to_chain} {self.ip} saddr {to[0]} jump mark-for-masquerade\n"
             yield f"add rule {table} {to_chain} meta l4proto {proto} dnat to {network.joined(*to)}\n"
