@@ -142,7 +142,8 @@ class Nftables(Peer):
     choice = f"numgen random mod {network.ENDPOINTS}"
 
     def map(self, i):
-        return f"add map {self.ip} kube-proxy {short_name(i)} {{ typeof {self.choice} : verdict; flags constant; " \
+        # Were it constant, as anonymous ones are, nft would keep the size to itself, and the kernel choose a slower kind.
+        return f"add map {self.ip} kube-proxy {short_name(i)} {{ typeof {self.choice} : verdict; " \
                f"size {network.ENDPOINTS}; }}\n"
 
     def service(self, i):
