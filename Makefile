@@ -117,7 +117,7 @@ help:
 	@echo 'check         unit tests, static checks, and the tests in virtual machines with Debian 12'"'"'s kernels'
 	@echo 'check-matrix  check, and the same on Debian 13 with its kernel and the newest of its backports'
 	@echo 'check-debug   the tests on a kernel with KASAN, lockdep and kmemleak, and proof that they bite'
-	@echo 'bench         packets, connections, configuration, from one service to 100,000 and beside peers; five hours, or'
+	@echo 'bench         packets, connections, configuration, from one service to 100,000 and beside peers; seven hours, or'
 	@echo '              with LIMIT=150 (seconds to set up a peer) two, without the largest sizes of some'
 	@echo 'bench-quick   instructions per packet with 1,000 services, in five minutes'
 	@echo 'clean         removes what was built here; downloads and kernels stay in ~/.cache/ksvc'
