@@ -298,7 +298,7 @@ struct ksvc_counters {
 };
 
 /* PREROUTING, OUTPUT, POSTROUTING */
-#define KSVC_HOOKS 3
+#define KSVC_HOOKS 5
 
 /* Written by the one who sweeps. */
 struct ksvc_swept {
@@ -399,6 +399,7 @@ u32 ksvc_affinity_choose(const struct ksvc_net *kn, const struct ksvc_svc *svc,
 /* load.c */
 int ksvc_load_init(void);
 void ksvc_load_exit(void);
+void ksvc_load_forget(void);
 void ksvc_load_track(struct nf_conn *ct, const struct ksvc_svc *svc,
 		     const struct ksvc_endpoint *ep);
 
@@ -408,6 +409,7 @@ u32 ksvc_alias_select(const struct ksvc_set *set, u32 hash);
 
 /* decide.c */
 void ksvc_key_fill(struct ksvc_key *key, const struct nf_conntrack_tuple *tuple);
+bool ksvc_enters_loopback(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple);
 void ksvc_match(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
 		const char *in, struct ksvc_decision *d);
 bool ksvc_masquerade(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The hooks: a client of the kernel's NAT dispatcher, which calls them for the
- * first packet of a connection only, once before routing and once after. The
- * decision falls before routing. That the source is to be rewritten as well is
- * left in the connection's NAT extension for the hook after routing, in the
- * field where nf_nat_masquerade_*() keeps the interface: no second lookup, and
- * a change of the tables between the two hooks cannot tear a decision apart.
+ * The hooks: clients of the kernel's NAT dispatcher, which calls them for the
+ * first packet of a connection only, until one has translated it: before the
+ * other clients to translate, after them to refuse what nobody wanted, and once
+ * after routing. The decision falls before routing. That the source is to be
+ * rewritten as well is left in the connection's NAT extension for the hook after
+ * routing, in the field where nf_nat_masquerade_*() keeps the interface: no
+ * second lookup, and a change of the tables between the two hooks cannot tear a
+ * decision apart.
  */
 #include "ksvc.h"
 
@@ -74,7 +76,7 @@ bool ksvc_addr_is_on_lo(const struct ksvc_net *kn, __be32 addr)
 bool ksvc_addr_is_local(const struct ksvc_net *kn, u8 family, const union nf_inet_addr *addr)
 {
 	if (family == NFPROTO_IPV6)
-		return ipv6_chk_addr(kn->net, &addr->in6, NULL, 0);
+		return ipv6_mod_enabled() && ipv6_chk_addr(kn->net, &addr->in6, NULL, 0);
 	return inet_addr_type(kn->net, addr->ip) == RTN_LOCAL;
 }
 
@@ -135,8 +137,18 @@ static unsigned int translate(struct nf_conn *ct, const struct ksvc_decision *d)
 	return NF_ACCEPT;
 }
 
-static unsigned int before_routing(struct ksvc_net *kn, struct sk_buff *skb,
-				   const struct nf_hook_state *state, const char *in)
+static void record(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple,
+		   const struct ksvc_decision *d)
+{
+	this_cpu_inc(kn->counters->reason[d->reason]);
+	trace_ksvc_verdict(kn->net, tuple, d);
+}
+
+/* Of the first packet of a connection. What is refused for another reason than its
+ * source (F3) may be somebody else's: only the last of all clients says no (F12).
+ */
+static unsigned int before_routing(const struct ksvc_net *kn, struct sk_buff *skb,
+				   const struct nf_hook_state *state, const char *in, bool last)
 {
 	const struct nf_conntrack_tuple *tuple;
 	enum ip_conntrack_info ctinfo;
@@ -152,7 +164,12 @@ static unsigned int before_routing(struct ksvc_net *kn, struct sk_buff *skb,
 	tuple = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
 	ksvc_decide(kn, tuple, in, tuple->dst.protonum == IPPROTO_TCP &&
 		    !opens_connection(skb, state->pf), &d);
-	if (d.verdict == KSVC_VERDICT_DNAT) {
+	switch (d.verdict) {
+	case KSVC_VERDICT_NONE:
+		if (last)
+			return NF_ACCEPT;
+		break;
+	case KSVC_VERDICT_DNAT:
 		/* Older than the hooks, and too late: left to the sweep. */
 		if (unlikely(nf_ct_is_confirmed(ct)))
 			return NF_ACCEPT;
@@ -161,27 +178,42 @@ static unsigned int before_routing(struct ksvc_net *kn, struct sk_buff *skb,
 			d.verdict = KSVC_VERDICT_DROP;
 			d.reason = KSVC_REASON_NAT_FAILED;
 		}
-	} else if (d.verdict == KSVC_VERDICT_LOCAL) {
+		break;
+	case KSVC_VERDICT_LOCAL:
 		ret = ksvc_echo(ct, skb, state);
+		break;
+	default:
+		if (!last && d.reason != KSVC_REASON_SOURCE_RANGE)
+			return NF_ACCEPT;
+		record(kn, tuple, &d);
+		return ksvc_refuse(skb, state, d.verdict);
 	}
-	this_cpu_inc(kn->counters->reason[d.reason]);
-	trace_ksvc_verdict(state->net, tuple, &d);
-	if (d.verdict == KSVC_VERDICT_NONE || d.verdict == KSVC_VERDICT_DNAT ||
-	    d.verdict == KSVC_VERDICT_LOCAL || d.reason == KSVC_REASON_NAT_FAILED)
-		return ret;
-	return ksvc_refuse(skb, state, d.verdict);
+	record(kn, tuple, &d);
+	return ret;
 }
 
 static unsigned int ksvc_prerouting(void *priv, struct sk_buff *skb,
 				    const struct nf_hook_state *state)
 {
-	return before_routing(priv, skb, state, state->in->name);
+	return before_routing(priv, skb, state, state->in->name, false);
+}
+
+static unsigned int ksvc_prerouting_last(void *priv, struct sk_buff *skb,
+					 const struct nf_hook_state *state)
+{
+	return before_routing(priv, skb, state, state->in->name, true);
 }
 
 static unsigned int ksvc_output(void *priv, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
-	return before_routing(priv, skb, state, NULL);
+	return before_routing(priv, skb, state, NULL, false);
+}
+
+static unsigned int ksvc_output_last(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	return before_routing(priv, skb, state, NULL, true);
 }
 
 static unsigned int ksvc_postrouting(void *priv, struct sk_buff *skb,
@@ -216,20 +248,33 @@ static unsigned int ksvc_postrouting(void *priv, struct sk_buff *skb,
 
 static const struct nf_hook_ops ksvc_hooks[KSVC_HOOKS] = {
 	{
+		/* Before all others, and there for longer than those before routing: what
+		 * they leave in a connection must not stay there.
+		 */
+		.hook		= ksvc_postrouting,
+		.pf		= NFPROTO_INET,
+		.hooknum	= NF_INET_POST_ROUTING,
+		.priority	= INT_MIN,
+	}, {
 		.hook		= ksvc_prerouting,
 		.pf		= NFPROTO_INET,
 		.hooknum	= NF_INET_PRE_ROUTING,
 		.priority	= NF_IP_PRI_NAT_DST - 1,
+	}, {
+		.hook		= ksvc_prerouting_last,
+		.pf		= NFPROTO_INET,
+		.hooknum	= NF_INET_PRE_ROUTING,
+		.priority	= INT_MAX,
 	}, {
 		.hook		= ksvc_output,
 		.pf		= NFPROTO_INET,
 		.hooknum	= NF_INET_LOCAL_OUT,
 		.priority	= NF_IP_PRI_NAT_DST - 1,
 	}, {
-		.hook		= ksvc_postrouting,
+		.hook		= ksvc_output_last,
 		.pf		= NFPROTO_INET,
-		.hooknum	= NF_INET_POST_ROUTING,
-		.priority	= NF_IP_PRI_NAT_SRC - 1,
+		.hooknum	= NF_INET_LOCAL_OUT,
+		.priority	= INT_MAX,
 	},
 };
 

@@ -3,8 +3,9 @@
 #
 # ksvc is not alone: rules of nftables and iptables go on working, before it
 # comes, while it is there and after it has no services any more; what is not
-# for a service is left as it is; a namespace without services pays nothing;
-# and a full conntrack table is survived.
+# for a service is left as it is, and what another proxy translates is not
+# refused; a namespace without services pays nothing; and a full conntrack table
+# is survived.
 #
 #   pod ------------- node (ksvc) ------------- srv
 #          p0                          s0
@@ -133,6 +134,77 @@ web
 no_rules
 check_eq 'services after the rules have gone' 10.1.0.2 \
 	"$(client "$pod" 10.96.0.2:80/tcp | sources)"
+
+# --- another proxy beside it, whose Services are not ksvc's (S2) but have addresses of the same range
+
+proxy_rules() {
+	on "$node" nft -f - <<-'END'
+		table inet proxy {
+			chain services {
+				ip daddr { 10.96.7.1, 10.96.0.1 } tcp dport 81 dnat ip to 10.2.0.2:8080
+				ip daddr { 10.96.7.1, 10.96.0.1 } udp dport 81 dnat ip to 10.2.0.2:8080
+				ip6 daddr { fd96:0:0:1::7, fd96::1 } tcp dport 81 dnat ip6 to [fd02::2]:8080
+				ip6 daddr { fd96:0:0:1::7, fd96::1 } udp dport 81 dnat ip6 to [fd02::2]:8080
+				ip daddr 10.2.0.1 tcp dport 30089 dnat ip to 10.1.0.2:8080
+				ip6 daddr fd02::1 tcp dport 30089 dnat ip6 to [fd01::2]:8080
+			}
+			chain prerouting { type nat hook prerouting priority -80; jump services; }
+			chain output { type nat hook output priority -80; jump services; }
+		}
+	END
+}
+
+ctl set service-cidr 10.96.0.0/16 'fd96::/48'
+ctl add-service empty --node-port 30089/tcp --node-port 30090/tcp
+ctl add-service guarded --lb-ip 10.96.0.4:81/tcp --lb-ip '[fd96::4]:81/tcp' --source-range 192.0.2.0/24 2001:db8::/32 \
+	--endpoint 10.2.0.2:8080 --endpoint '[fd02::2]:8080'
+others=(10.96.7.1:81/tcp '[fd96:0:0:1::7]:81/tcp' 10.96.7.1:81/udp '[fd96:0:0:1::7]:81/udp')
+results() { cut -d ' ' -f 2 | sort | paste -sd ' '; }
+check_eq 'addresses that nobody serves are dropped (F8)' 'timeout timeout timeout timeout' \
+	"$(client "$pod" -t 1 "${others[@]}" | results)"
+check_eq 'ports that nobody serves are refused (F7)' 'ECONNREFUSED ECONNREFUSED' \
+	"$(client "$pod" 10.96.0.1:81/tcp '[fd96::1]:81/tcp' | results)"
+proxy_rules
+everything='10.2.0.2:8080 10.2.0.2:8080 [fd02::2]:8080 [fd02::2]:8080'
+before=$(reason unused-address)
+check_eq 'those that another proxy serves are not, for a pod (F12)' "$everything" "$(client "$pod" "${others[@]}" | results)"
+check_eq 'nor for the node' "$everything" "$(client "$node" "${others[@]}" | results)"
+check_eq 'nor counted' "$before" "$(reason unused-address)"
+check_eq 'nor at ports that a ClusterIP has no service at (F7)' '10.2.0.2:8080 [fd02::2]:8080' \
+	"$(client "$pod" 10.96.0.1:81/tcp '[fd96::1]:81/tcp' | results)"
+check_eq 'nor at a node port without endpoints (F1)' '10.1.0.2:8080 [fd01::2]:8080' \
+	"$(client "$srv" 10.2.0.1:30089/tcp '[fd02::1]:30089/tcp' | results)"
+check_eq 'which is refused where nobody else serves it' 'ECONNREFUSED ECONNREFUSED' \
+	"$(client "$srv" 10.2.0.1:30090/tcp '[fd02::1]:30090/tcp' | results)"
+check_eq 'what nobody serves is dropped as before' 'timeout timeout' \
+	"$(client "$pod" -t 1 10.96.7.2:81/tcp '[fd96:0:0:1::8]:81/tcp' | results)"
+on "$node" nft add rule inet proxy services ip daddr 10.96.0.4 tcp dport 81 dnat ip to 10.2.0.2:8080
+on "$node" nft add rule inet proxy services ip6 daddr fd96::4 tcp dport 81 dnat ip6 to '[fd02::2]:8080'
+check_eq 'source ranges are asked before everybody else (F3)' 'timeout timeout' \
+	"$(client "$pod" -t 1 10.96.0.4:81/tcp '[fd96::4]:81/tcp' | results)"
+on "$node" nft delete table inet proxy
+ctl del-service empty
+ctl del-service guarded
+ctl set service-cidr ''
+
+# --- SNAT that comes early
+
+on "$node" nft -f - <<-'END'
+	table inet early {
+		chain postrouting {
+			type nat hook postrouting priority srcnat - 50
+			ip daddr 10.2.0.2 snat ip to 10.2.0.1
+			ip6 daddr fd02::2 snat ip6 to fd02::1
+		}
+	}
+END
+ctl set masquerade-all on
+hold "$pod" 10.96.0.1:80/tcp '[fd96::1]:80/tcp'
+check_eq 'masqueraded connections, with rules that would do so before' 2 "$held"
+check 'they go on' all_alive
+release
+ctl set masquerade-all off
+on "$node" nft delete table inet early
 
 # --- a full table
 
