@@ -67,6 +67,14 @@ static bool arrives_here(const struct ksvc_net *kn, const struct nf_conntrack_tu
 	return in && ksvc_addr_is_local(kn, tuple->src.l3num, &tuple->dst.u3);
 }
 
+/* F13: what route_localnet, which M7 needs, would let in from elsewhere. */
+bool ksvc_enters_loopback(const struct ksvc_net *kn, const struct nf_conntrack_tuple *tuple)
+{
+	return rcu_dereference(kn->settings)->localhost_nodeports &&
+	       tuple->src.l3num == NFPROTO_IPV4 && ipv4_is_loopback(tuple->dst.u3.ip) &&
+	       !ipv4_is_loopback(tuple->src.u3.ip);
+}
+
 static bool is_echo_request(const struct nf_conntrack_tuple *tuple)
 {
 	if (tuple->src.l3num == NFPROTO_IPV6)
@@ -92,8 +100,7 @@ static void match_no_frontend(const struct ksvc_net *kn, const struct ksvc_table
 	} else if (ksvc_list_match(settings->service_cidrs, tuple->src.l3num, &tuple->dst.u3)) {
 		if (!arrives_here(kn, tuple, in))
 			settle(d, KSVC_VERDICT_DROP, KSVC_REASON_UNUSED_ADDRESS, KSVC_RULE_F8);
-	} else if (settings->localhost_nodeports && tuple->src.l3num == NFPROTO_IPV4 &&
-		   ipv4_is_loopback(tuple->dst.u3.ip) && !ipv4_is_loopback(tuple->src.u3.ip)) {
+	} else if (ksvc_enters_loopback(kn, tuple)) {
 		settle(d, KSVC_VERDICT_DROP, KSVC_REASON_LOCALHOST, KSVC_RULE_F13);
 	}
 }

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets that conntrack calls invalid never reach NAT, so they would go on
- * with an address in them that nobody else knows. Here they are dropped when
- * they belong to a connection through a frontend, which they cannot reset that
- * way, and answered when they belong to none.
+ * Packets without a connection never reach NAT. Those that conntrack calls
+ * invalid would go on with an address in them that nobody else knows: they are
+ * dropped when they belong to a connection through a frontend, which they cannot
+ * reset that way, and answered when they belong to none. Those that rules take
+ * out of conntrack (notrack) are not for services, but F13 holds for them, too.
  */
 #include "ksvc.h"
 
 #include <linux/netfilter_ipv4.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
+#include <net/addrconf.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_l4proto.h>
 #include <net/netfilter/nf_conntrack_zones.h>
+#include <net/route.h>
 
 #include "trace.h"
 
@@ -51,13 +54,22 @@ static bool find_connection(const struct ksvc_net *kn, const struct nf_conntrack
 	return true;
 }
 
+static bool is_forwarded(const struct ksvc_net *kn, const struct nf_hook_state *state,
+			 const union nf_inet_addr *to)
+{
+	if (!state->in)
+		return false;
+	if (state->pf == NFPROTO_IPV6)
+		return !ipv6_addr_is_multicast(&to->in6) && !ksvc_addr_is_local(kn, state->pf, to);
+	return inet_addr_type(kn->net, to->ip) == RTN_UNICAST;
+}
+
 /* F14 */
 static bool drops_all(const struct ksvc_net *kn, const struct nf_hook_state *state,
 		      const struct nf_conntrack_tuple *tuple)
 {
-	return rcu_dereference(kn->settings)->drop_invalid && state->in &&
-	       !nf_tcp_pernet(kn->net)->tcp_be_liberal &&
-	       !ksvc_addr_is_local(kn, state->pf, &tuple->dst.u3);
+	return rcu_dereference(kn->settings)->drop_invalid &&
+	       !nf_tcp_pernet(kn->net)->tcp_be_liberal && is_forwarded(kn, state, &tuple->dst.u3);
 }
 
 static bool is_reset(const struct sk_buff *skb, u8 family)
@@ -68,29 +80,49 @@ static bool is_reset(const struct sk_buff *skb, u8 family)
 	return !th || th->rst;
 }
 
-static noinline unsigned int refuse_invalid(const struct ksvc_net *kn, struct sk_buff *skb,
-					    const struct nf_hook_state *state)
+/* What conntrack finds no connection for, and nobody told it not to look. */
+static void decide_invalid(const struct ksvc_net *kn, const struct sk_buff *skb,
+			   const struct nf_hook_state *state,
+			   const struct nf_conntrack_tuple *tuple, struct ksvc_decision *d)
 {
 	const char *in = state->in ? state->in->name : NULL;
-	struct nf_conntrack_tuple tuple;
-	struct ksvc_decision d = {};
 	bool ours;
 
+	if (!find_connection(kn, tuple, &ours) && tuple->dst.protonum == IPPROTO_TCP &&
+	    !is_reset(skb, state->pf))
+		ksvc_decide(kn, tuple, in, true, d);
+	if (d->verdict == KSVC_VERDICT_DNAT) {
+		/* Maglev knows where to, but without conntrack nothing goes there. */
+		d->verdict = KSVC_VERDICT_RESET;
+		d->reason = KSVC_REASON_NO_CONNECTION;
+	} else if (d->verdict != KSVC_VERDICT_RESET && d->reason != KSVC_REASON_SOURCE_RANGE) {
+		d->verdict = KSVC_VERDICT_NONE;
+		if (ours || drops_all(kn, state, tuple)) {
+			d->verdict = KSVC_VERDICT_DROP;
+			d->reason = KSVC_REASON_INVALID;
+		}
+	}
+}
+
+static noinline unsigned int refuse_untracked(const struct ksvc_net *kn, struct sk_buff *skb,
+					      const struct nf_hook_state *state)
+{
+	struct nf_conntrack_tuple tuple;
+	struct ksvc_decision d = {};
+
+	if (skb->_nfct && !rcu_dereference(kn->settings)->localhost_nodeports)
+		return NF_ACCEPT;
 	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), state->pf, state->net, &tuple))
 		return NF_ACCEPT;
-	if (!find_connection(kn, &tuple, &ours) && tuple.dst.protonum == IPPROTO_TCP &&
-	    !is_reset(skb, state->pf))
-		ksvc_decide(kn, &tuple, in, true, &d);
-	if (d.verdict == KSVC_VERDICT_DNAT) {
-		/* Maglev knows where to, but without conntrack nothing goes there. */
-		d.verdict = KSVC_VERDICT_RESET;
-		d.reason = KSVC_REASON_NO_CONNECTION;
-	} else if (d.verdict != KSVC_VERDICT_RESET && d.reason != KSVC_REASON_SOURCE_RANGE) {
-		if (!ours && !drops_all(kn, state, &tuple))
-			return NF_ACCEPT;
+	if (!skb->_nfct)
+		decide_invalid(kn, skb, state, &tuple, &d);
+	if (d.verdict == KSVC_VERDICT_NONE && ksvc_enters_loopback(kn, &tuple)) {
 		d.verdict = KSVC_VERDICT_DROP;
-		d.reason = KSVC_REASON_INVALID;
+		d.reason = KSVC_REASON_LOCALHOST;
+		d.rule = KSVC_RULE_F13;
 	}
+	if (d.verdict == KSVC_VERDICT_NONE)
+		return NF_ACCEPT;
 	this_cpu_inc(kn->counters->reason[d.reason]);
 	trace_ksvc_verdict(state->net, &tuple, &d);
 	return ksvc_refuse(skb, state, d.verdict);
@@ -99,9 +131,9 @@ static noinline unsigned int refuse_invalid(const struct ksvc_net *kn, struct sk
 static unsigned int ksvc_invalid(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
 {
-	if (likely(skb->_nfct))
+	if (likely(skb_nfct(skb)))
 		return NF_ACCEPT;
-	return refuse_invalid(ksvc_net(state->net), skb, state);
+	return refuse_untracked(ksvc_net(state->net), skb, state);
 }
 
 static const struct nf_hook_ops ksvc_invalid_hooks[] = {

@@ -35,6 +35,23 @@ on "$srv" nft -f - <<-END
 	}
 END
 seen() { on "$srv" nft list counter inet seen fins | sed -n 's/.*packets \([0-9]*\).*/\1/p'; }
+on "$node" nft -f - <<-END
+	table inet groups {
+		counter IPv4 { }
+		counter IPv6 { }
+		chain input {
+			type filter hook input priority 0
+			ip daddr 224.0.0.1 tcp dport 7 counter name IPv4
+			ip6 daddr ff02::1 tcp dport 7 counter name IPv6
+		}
+	}
+END
+groups() { on "$node" nft list counter inet groups "$1" | sed -n 's/.*packets \([0-9]*\).*/\1/p'; }
+# probe_loopback KIND: a segment to the server at the node's 127.0.0.1; came is what comes back.
+probe_loopback() {
+	came=$(helper "$pod" raw.py -p $((port++)) 10.1.0.2 "$1=127.0.0.1:9000" udp=10.1.0.1:9 | awk 'NR == 1 { print $2 }')
+}
+port=41000
 third() { awk '{ sub(/:[0-9]+$/, "", $3); print $3 }' | sort -u | paste -sd ' '; }
 
 ctl set cluster-cidr 10.1.0.0/16 fd01::/64
@@ -81,9 +98,20 @@ for i in 4 6; do
 		check_eq 'IPv4: packets from elsewhere to a loopback address are dropped (F13)' \
 			'127.0.0.1:9000/tcp timeout' "$(client "$pod" -s 10.1.0.2 -t 2 127.0.0.1:9000/tcp)"
 		check 'IPv4: and counted' [ "$(reason localhost)" -gt 0 ]
+		# Neither invalid nor untracked packets: the node's stack would answer with a RST, and the server to a SYN.
+		before=$(reason localhost)
+		probe_loopback finack
+		check_eq 'IPv4: nor do they get there without a connection' silence "$came"
+		on "$node" nft add table ip raw '{ chain pre { type filter hook prerouting priority raw; ip daddr 127.0.0.1 notrack; }; }'
+		probe_loopback syn
+		check_eq 'IPv4: nor where they are not tracked' silence "$came"
+		on "$node" nft delete table ip raw
+		check_eq 'IPv4: all of which is counted' 2 $(($(reason localhost) - before))
 		ctl set localhost-nodeports off
 		check_eq 'IPv4: without localhost-nodeports they are left alone' 127.0.0.1:9000 \
 			"$(client "$pod" -s 10.1.0.2 127.0.0.1:9000/tcp | cut -d ' ' -f 2)"
+		probe_loopback finack
+		check_eq 'IPv4: and answered' reset "$came"
 	fi
 	[ $i = 4 ] && other=10.1.0.20 || other=fd01::20
 	address "$pod" e0 "$other/24"
@@ -108,6 +136,9 @@ for i in 4 6; do
 	ctl set drop-invalid on
 	helper "$pod" raw.py -p 42000 "$pod_addr" "finack=$fin" "udp=$L${ep}2$R:9" >/dev/null
 	check_eq "$f: with drop-invalid they are not (F14)" $((before + 1)) "$(seen)"
+	[ $i = 4 ] && group=224.0.0.1 || group=ff02::1
+	helper "$pod" raw.py -p 44000 "$pod_addr" "finack=$L$group$R:7" "udp=$L${ep}2$R:9" >/dev/null
+	check_eq "$f: what is for a group is not forwarded, and left alone" 1 "$(groups "$f")"
 	on "$node" sysctl -qw net.netfilter.nf_conntrack_tcp_be_liberal=1
 	helper "$pod" raw.py -p 43000 "$pod_addr" "finack=$fin" "udp=$L${ep}2$R:9" >/dev/null
 	check_eq "$f: but they are where conntrack is liberal" $((before + 2)) "$(seen)"
