@@ -2,6 +2,7 @@
 /* Netlink's explain: the decision for a flow that somebody describes. */
 #include "netlink.h"
 
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <net/genetlink.h>
 #include <net/ip6_route.h>
@@ -50,6 +51,8 @@ static struct dst_entry *route_to(struct net *net, u8 family, const union nf_ine
 	if (family == NFPROTO_IPV6) {
 		struct flowi6 fl6 = { .daddr = addr->in6 };
 
+		if (!ipv6_mod_enabled())
+			return ERR_PTR(-EAFNOSUPPORT);
 		return ip6_route_output(net, NULL, &fl6);
 	} else {
 		struct flowi4 fl4 = { .daddr = addr->ip };
@@ -135,7 +138,9 @@ static int put_answer(struct sk_buff *skb, struct netlink_callback *cb,
 	     nla_put_u32(skb, KSVC_A_EXPLAIN_RULE, d->rule) ||
 	     (d->svc && nla_put_string(skb, KSVC_A_EXPLAIN_SERVICE, d->svc->ident->name))))
 		goto cancel;
-	if (flow->tuple.src.u.all && d->verdict == KSVC_VERDICT_DNAT)
+	/* What the node's secret says, or remembers of a client, is its administrator's. */
+	if (flow->tuple.src.u.all && d->verdict == KSVC_VERDICT_DNAT &&
+	    netlink_capable(cb->skb, CAP_NET_ADMIN))
 		chosen = ksvc_choose(kn, d, &flow->tuple, true);
 	for (; d->verdict == KSVC_VERDICT_DNAT && *pos < d->set->n && !err; *pos += !err) {
 		const struct ksvc_endpoint *ep = &d->svc->endpoints[d->set->first + *pos];

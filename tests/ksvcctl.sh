@@ -407,6 +407,11 @@ expect_fail 'deep JSON' 1 . k apply -f "$tmp/deep.json"
 expect_fail 'an unprivileged user' 1 'permi|privilege' \
 	ip netns exec "$node" setpriv --reuid 65534 --regid 65534 --clear-groups ksvcctl flush
 check_eq 'nothing of this changed anything' "$before" "$(services)"
+check_eq 'which endpoint a flow gets is told' string \
+	"$(k explain --json --from 192.0.2.9:4444 --to 10.96.0.1:80/tcp | jq -r '.chosen | type')"
+check_eq 'but to nobody without privileges, who is told the rest' 'null dnat' \
+	"$(ip netns exec "$node" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		ksvcctl explain --json --from 192.0.2.9:4444 --to 10.96.0.1:80/tcp | jq -r '"\(.chosen | type) \(.verdict)"')"
 
 # --- Kubernetes objects
 cat > "$tmp/objects.yaml" <<'END'
