@@ -86,10 +86,12 @@ char *ksvc_compat_extack_buf(void);
 	__err;								\
 })
 #define ksvc_helper_get(helper)	true
+#define ksvc_helper_forget(forget)	nf_ct_iterate_destroy(forget, NULL)
 #else
 #define ksvc_helper_register(template, helper)	\
 	nf_conntrack_helper_register(template, helper)
 #define ksvc_helper_get(helper)	refcount_inc_not_zero(&(helper)->ct_refcnt)
+#define ksvc_helper_forget(forget)	((void)(forget))
 #endif
 
 /* Helpers that are assigned by port are gone from 7.3 on, and with them the

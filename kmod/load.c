@@ -132,15 +132,37 @@ int ksvc_load_init(void)
 	return ksvc_helper_register(&template, &helper);
 }
 
-/* Before the namespaces' instances go. Connections may hold on to the helper,
- * but will not call it any more.
- */
+static int ignore_packet(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
+			 enum ip_conntrack_info ctinfo)
+{
+	return NF_ACCEPT;
+}
+
+/* Before the namespaces' instances go, to which no packet leads any more then. */
 void ksvc_load_exit(void)
 {
 	struct nf_conntrack_helper *h = helper;
 
 	WRITE_ONCE(helper, NULL);
 	WRITE_ONCE(h->destroy, NULL);
+	WRITE_ONCE(h->help, ignore_packet);
 	synchronize_rcu();
 	nf_conntrack_helper_unregister(h);
+}
+
+static int forget(struct nf_conn *ct, void *data)
+{
+	struct nf_conn_help *help = nfct_help(ct);
+
+	if (help && rcu_access_pointer(help->helper) == &template)
+		RCU_INIT_POINTER(help->helper, NULL);
+	return 0;
+}
+
+/* After the hooks have gone: what was in a queue of userspace's while the helper was
+ * unregistered may have come out of it since.
+ */
+void ksvc_load_forget(void)
+{
+	ksvc_helper_forget(forget);
 }

@@ -138,6 +138,7 @@ static void __exit ksvc_exit(void)
 	ksvc_nl_exit();
 	ksvc_load_exit();
 	unregister_pernet_subsys(&ksvc_net_ops);
+	ksvc_load_forget();
 	ksvc_sweeps_free();
 	nf_nat_masquerade_inet_unregister_notifiers();
 	/* versions and settings that were replaced */
