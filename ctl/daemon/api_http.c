@@ -391,6 +391,11 @@ int api_request_start(struct api_request *r, const char *path, const char *body)
 
 	curl_easy_reset(r->easy);
 	set_options(r);
+	/* A connection, and a session to resume, knows a certificate that may be another now. */
+	if (r->status == 401) {
+		curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, 1L);
+		curl_easy_setopt(r->easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	}
 	curl_easy_setopt(r->easy, CURLOPT_URL, url);
 	free(url);
 	if (body) {

@@ -199,17 +199,26 @@ static void complete(struct api_kind *k, json_t *object)
 		json_object_set_new(object, "apiVersion", json_string(versions[k->kind]));
 }
 
+static bool has_name(const json_t *meta)
+{
+	const json_t *name = json_object_get(meta, "name");
+
+	return json_is_string(name) && !was_repaired(name) &&
+	       !was_repaired(json_object_get(meta, "namespace"));
+}
+
 static void keep_named(struct api_kind *k, const json_t *meta)
 {
 	const json_t *ns = json_object_get(meta, "namespace"), *name = json_object_get(meta, "name");
 
-	if (json_is_string(name) && !was_repaired(name) && !was_repaired(ns))
+	if (has_name(meta))
 		keep(k, xstrdup(json_is_string(ns) ? json_string_value(ns) : ""),
 		     xstrdup(json_string_value(name)));
 }
 
 void api_hand_over(struct api_kind *k, json_t *object, bool deleted, bool repaired)
 {
+	const json_t *meta = json_object_get(object, "metadata");
 	const struct sink *sink = k->api->sink;
 	const char *kind;
 
@@ -217,8 +226,8 @@ void api_hand_over(struct api_kind *k, json_t *object, bool deleted, bool repair
 		api_broken(k, NULL, "is no object");
 		return;
 	}
-	if (repaired && was_repaired(object)) {
-		keep_named(k, json_object_get(object, "metadata"));
+	if (repaired && (deleted ? !has_name(meta) : was_repaired(object))) {
+		keep_named(k, meta);
 		api_broken(k, object,
 			   "holds a NUL, bytes that are no UTF-8 or a number out of range");
 		return;

@@ -35,6 +35,7 @@ of the first one, with neither checked. Bodies and answers are JSON.
   POST /control/compact    forgets the history: older versions are gone
   POST /control/expire     forgets the snapshots of lists: continue tokens are gone
   POST /control/tokens     {"tokens": ["a"]}: from now on these count
+  POST /control/peers      {"peers": ["a"]}: of client certificates, from now on those with these names
   POST /control/set        {"watchlist": true|false|"ignore"|"old", "gone": "status"|"event",
                            "bookmark": SECONDS, "timeouts": true, "not_served": ["servicecidrs"],
                            "by_cluster_ip": false}: an older server does not select by it;
@@ -214,6 +215,7 @@ class Server(Faults):
         self.settings = {"watchlist": args.watchlist, "gone": "status", "timeouts": True,
                          "bookmark": args.bookmark, "not_served": [], "by_cluster_ip": True}
         self.tokens = set(args.token)
+        self.peers = None           # any
         self.faults = []
         self.events = []
 
@@ -249,7 +251,9 @@ class Server(Faults):
     def authorize(self, connection, request):
         args = self.args
         auth = request.headers.get("authorization", "")
-        if not (self.tokens or args.basic or args.tls) or connection.peer:
+        if not (self.tokens or args.basic or args.tls):
+            return
+        if connection.peer and (self.peers is None or connection.peer in self.peers):
             return
         if auth.startswith("Bearer ") and auth[7:] in self.tokens:
             return
@@ -490,6 +494,9 @@ class Control(StreamFaults):
 
     def do_tokens(self, what):
         self.server.tokens = set(what["tokens"])
+
+    def do_peers(self, what):
+        self.server.peers = set(what["peers"])
 
     def do_set(self, what):
         unknown = set(what) - set(self.server.settings)

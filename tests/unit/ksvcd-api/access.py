@@ -2,6 +2,7 @@
 """Servers that are not there or slow, TLS, tokens, proxies."""
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -144,6 +145,35 @@ def tls(_):
                          {"token": "right"})
             # None of this was told to a server that could not prove itself.
             expect(check_access(s, d, {"server": url}, {"token": "right"}, "tls"), [])
+
+
+@test("TLS: a client certificate that is renewed late, where the server keeps the connection")
+def renewed(_):
+    with tempfile.TemporaryDirectory() as d:
+        certificate(d, "ca")
+        cert, key = certificate(d, "server", "ca")
+        certificate(d, "old", "ca")
+        certificate(d, "new", "ca")
+
+        def use(name):
+            for end in (".crt", ".key"):
+                shutil.copy(os.path.join(d, name + end), os.path.join(d, "next"))
+                os.rename(os.path.join(d, "next"), os.path.join(d, "me" + end))
+
+        use("old")
+        with Server("--tls", cert, key, os.path.join(d, "ca.crt")) as s:
+            s.put(service("a"))
+            path = kubeconfig(d, {"server": "https://" + s.address,
+                                  "certificate-authority": "ca.crt"},
+                              {"client-certificate": "me.crt", "client-key": "me.key"})
+            with Client("--kubeconfig", path) as c:
+                watching(s, c)
+                s.control("peers", peers=["new"])
+                s.streams("end")
+                c.wait_error("unauthorized")
+                use("new")
+                s.put(service("b"))
+                c.wait(call="put", name="b")
 
 
 @test("TLS: an expired certificate of the server")

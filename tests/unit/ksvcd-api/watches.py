@@ -53,6 +53,10 @@ def bad_lines(s):
             line = c.wait(call="broken", where=where)
             if why:
                 expect(line["why"], why)
+        # Of one that goes, only the name is needed.
+        spoiled = event("DELETED", "gone", 1002).replace("}}", ', "labels": {"x": "\\u0000"}}}')
+        s.streams("raw", text=spoiled, resource=SERVICES)
+        c.wait(call="del", name="gone")
         for text in ("\n", "\r\n", event("ADDED", "a", 1003).replace("\n", "\r\n")):
             s.streams("raw", text=text, resource=SERVICES)
         c.wait(call="put", name="a")
