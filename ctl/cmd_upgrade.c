@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kmodule.h"
@@ -30,6 +31,8 @@
 
 #define SAVE_DIR	"/run/ksvc"
 #define HOLD_TABLE	"ksvc-upgrade"
+#define BUSY_PAUSE	(50 * 1000 * 1000)	/* nanoseconds */
+#define BUSY_TRIES	200
 
 struct place {
 	const struct netns *ns;
@@ -99,6 +102,7 @@ static int write_file(struct place *p, struct err *e)
 	FILE *f;
 	int err;
 
+	free(p->file);
 	p->file = xasprintf(SAVE_DIR "/upgrade-%llu.json", (unsigned long long)p->ns->inode);
 	f = fopen(p->file, "we");
 	err = f ? json_write_model(f, &p->model, false) : -1;
@@ -115,6 +119,7 @@ static int save(struct place *p, struct err *e)
 	struct nl *nl = NULL;
 	int err;
 
+	model_free(&p->model);
 	err = netns_enter(p->ns, e);
 	if (!err)
 		err = nl_open(&nl, e);
@@ -232,6 +237,32 @@ static int lock(struct err *e)
 	return 0;
 }
 
+static int save_and_unload(struct upgrade *u, struct err *e)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < u->n_places && !err; i++)
+		err = save(&u->places[i], e);
+	if (!err)
+		err = netns_enter(&u->all.list[0], e);
+	return err ? err : kmodule_unload(e);
+}
+
+/* A page of ksvcd's metrics, for one, reads for as long as it takes to write it. */
+static int replace(struct upgrade *u, struct err *e)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_PAUSE };
+	int err = save_and_unload(u, e);
+
+	for (int i = 0; i < BUSY_TRIES && err == KMODULE_BUSY; i++) {
+		nanosleep(&pause, NULL);
+		err = save_and_unload(u, e);
+	}
+	if (err == KMODULE_BUSY)
+		err_set(e, "ksvc is being read from all the time, perhaps by scrapes of ksvcd's metrics: try again without them");
+	return err;
+}
+
 static int prepare(struct upgrade *u, struct err *e)
 {
 	int err = kmodule_prepare(u->module, e);
@@ -242,12 +273,8 @@ static int prepare(struct upgrade *u, struct err *e)
 		err = look_everywhere(u, e);
 	for (size_t i = 0; i < u->n_places && !err; i++)
 		err = hold(&u->places[i], e);
-	for (size_t i = 0; i < u->n_places && !err; i++)
-		err = save(&u->places[i], e);
 	if (!err)
-		err = netns_enter(&u->all.list[0], e);
-	if (!err)
-		err = kmodule_unload(e);
+		err = replace(u, e);
 	if (err)
 		undo(u);
 	return err;

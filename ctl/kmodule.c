@@ -107,9 +107,10 @@ int kmodule_prepare(const char *path, struct err *e)
 
 int kmodule_unload(struct err *e)
 {
-	if (syscall(SYS_delete_module, "ksvc", O_NONBLOCK))
-		return err_set(e, "unloading ksvc: %s", strerror(errno));
-	return 0;
+	if (!syscall(SYS_delete_module, "ksvc", O_NONBLOCK))
+		return 0;
+	err_set(e, "unloading ksvc: %s", strerror(errno));
+	return errno == EAGAIN ? KMODULE_BUSY : -1;
 }
 
 int kmodule_load(const char *path, struct err *e)

@@ -9,6 +9,8 @@
  * what can be known before the old one goes, and loads what it depends on.
  */
 int kmodule_prepare(const char *path, struct err *e);
+/* KMODULE_BUSY: somebody is reading from it. */
+#define KMODULE_BUSY	1
 int kmodule_unload(struct err *e);
 int kmodule_load(const char *path, struct err *e);
 

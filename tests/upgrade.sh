@@ -79,6 +79,25 @@ listens() {
 }
 busywait 20 listens
 save >"$tmp/before"
+# Somebody reads while the first upgrade begins: as a page of ksvcd's metrics does, not all at once.
+many=()
+for i in {1..2000}; do
+	many+=(--endpoint "10.3.$((i / 200)).$((i % 200 + 1)):80")
+done
+ksvcctl --netns "$other" set-service elsewhere "${many[@]}"
+mkfifo "$tmp/reads"
+ip netns exec "$other" "${python[@]}" - "$helpers" >"$tmp/reads" <<-'END' &
+	import sys, time
+	sys.path.insert(0, sys.argv[1])
+	import genl
+	s = genl.Socket(size=8192)
+	s.sock.send(s.message(genl.K.CMD_SERVICE_GET, flags=genl.NLM_F_DUMP))
+	s.receive()
+	print(flush=True)
+	time.sleep(2)
+END
+read -r <"$tmp/reads"
+save >"$tmp/before"
 for n in 1 2 3; do
 	if [ $n = 3 ]; then
 		check_eq 'upgrade 3, in JSON' '{"namespaces":2}' "$(upgrade --json | jq -c .)"
