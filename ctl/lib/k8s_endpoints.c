@@ -204,17 +204,27 @@ void k8s_add_endpoints(const struct k8s_entry *entry, const struct k8s_port *por
 unsigned int k8s_local_ready(const struct k8s_entry *entry, uint16_t family,
 			     const struct k8s_node *node)
 {
+	const struct addr *last = NULL;
 	struct candidates list = {};
 	unsigned int n = 0;
 
 	if (!entry->service || !entry->service->health_port)
 		return 0;
-	for (size_t i = 0; i < entry->n_slices; i++)
-		if (entry->slices[i]->family == family && entry->slices[i]->n_ports)
-			add_candidates(&list, entry->slices[i], 0, node);
+	for (size_t i = 0; i < entry->n_slices; i++) {
+		const struct k8s_slice *slice = entry->slices[i];
+
+		for (size_t j = 0; slice->family == family && j < slice->n_ports; j++)
+			add_candidates(&list, slice, slice->ports[j].port, node);
+	}
 	unify(&list);
-	for (size_t i = 0; i < list.n; i++)
-		n += list.c[i].local && list.c[i].ep->ready;
+	for (size_t i = 0; i < list.n; i++) {
+		const struct candidate *c = &list.c[i];
+
+		if (!c->local || !c->ep->ready || (last && !addr_cmp(last, &c->key.addr)))
+			continue;
+		last = &c->key.addr;
+		n++;
+	}
 	free(list.c);
 	return n;
 }

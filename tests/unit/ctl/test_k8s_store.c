@@ -294,6 +294,19 @@ static void health(void)
 	put(&k, K8S_SLICE, o);
 	wanted(&k);
 	expect(k8s_find(&k, "ns", "a")->local_ready[K8S_V4] == 1);
+	/* E4 is about one port: what is not ready at this one is at another. */
+	o = slice("w", "a", "10.1.0.2", NULL);
+	json_array_clear(json_object_get(o, "ports"));
+	json_array_append_new(json_object_get(o, "ports"), json_pack("{s:s,s:i}", "name", "other", "port", 81));
+	json_object_set_new(json_array_get(json_object_get(o, "endpoints"), 0), "conditions",
+			    json_pack("{s:b,s:b,s:b}", "ready", 1, "serving", 1, "terminating", 1));
+	put(&k, K8S_SLICE, o);
+	o = slice("z", "a", "10.1.0.2", NULL);
+	json_object_set_new(json_array_get(json_object_get(o, "endpoints"), 0), "conditions",
+			    json_pack("{s:b}", "ready", 0));
+	put(&k, K8S_SLICE, o);
+	wanted(&k);
+	expect(k8s_find(&k, "ns", "a")->local_ready[K8S_V4] == 2);
 	k8s_free(&k);
 }
 
