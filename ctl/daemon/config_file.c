@@ -215,11 +215,22 @@ static int wrong_type(struct reader *r, const yaml_node_t *n, const char *path, 
 		    wanted == IS_TEXT && is < IS_TEXT ? "; put it in quotes" : "");
 }
 
-/* Flags come before the file where kube-proxy has it so. */
+/*
+ * Flags come before the file where kube-proxy has it so, and for the listeners, whose
+ * addresses are a node's own while the file is one for all nodes.
+ */
 static bool flag_wins(const struct config_draft *d, enum config_item item)
 {
-	return (item == ITEM_HOSTNAME || item == ITEM_VERBOSITY || item == ITEM_LOGGING_FORMAT) &&
-	       d->origin[item].name;
+	switch (item) {
+	case ITEM_HOSTNAME:
+	case ITEM_VERBOSITY:
+	case ITEM_LOGGING_FORMAT:
+	case ITEM_HEALTHZ:
+	case ITEM_METRICS:
+		return d->origin[item].name;
+	default:
+		return false;
+	}
 }
 
 static int store(struct reader *r, const struct key *key, const yaml_node_t *n, const char *path,

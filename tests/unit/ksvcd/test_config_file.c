@@ -330,20 +330,23 @@ static void precedence(void)
 
 	configure_file("--kubeconfig=/a --cluster-cidr=11.0.0.0/8 --nodeport-addresses=primary "
 		       "--log-level=warning --logging-format=text --conntrack-min=1 "
-		       "--healthz-bind-address=",
+		       "--healthz-bind-address=10.0.0.2:8 --metrics-bind-address=",
 		       "clientConnection: {kubeconfig: /b}\nclusterCIDR: 10.0.0.0/8\n"
 		       "nodePortAddresses: [10.0.0.0/8]\nlogging: {verbosity: 5, format: json}\n"
-		       "conntrack: {min: 0}\nhealthzBindAddress: 10.0.0.1:7\n");
+		       "conntrack: {min: 0}\nhealthzBindAddress: 10.0.0.1:7\n"
+		       "metricsBindAddress: 10.0.0.1:6\n");
 	expect_text(got.kubeconfig, "/b");
 	expect(got.settings.cluster_cidrs.n == 1 && !got.nodeport_primary);
 	expect_text(prefix_format(&got.settings.cluster_cidrs.prefixes[0], buf), "10.0.0.0/8");
 	expect(got.log_level == LOG_WARNING && !got.log_json && !got.conntrack.min);
-	expect(got.healthz.port == 7);
+	expect(got.healthz.port == 8 && !got.metrics.port);
 	expect_part(notes(), "kubeconfig:0 ");
 	expect_part(notes(), "cluster-cidr:0 ");
 	expect_part(notes(), "nodeport-addresses:0 ");
 	expect_part(notes(), "conntrack-min:0");
-	expect_part(notes(), "healthz-bind-address:0 ");
+	expect(!strstr(notes(), "bind-address:0"));
+	expect_part(notes(), "healthzBindAddress:");
+	expect_part(notes(), "metricsBindAddress:");
 	expect(!strstr(notes(), "log-level:0") && !strstr(notes(), "logging-format:0"));
 	configure_file("--cluster-cidr=11.0.0.0/8", "bindAddress: 10.0.0.1\nconntrack: {min: 1}");
 	expect_text(notes(), "");
