@@ -82,7 +82,7 @@ test_manifests() {
 		check_eq "and in the configuration" "$(default_port $name)" \
 			"$(of ConfigMap ksvcd '.data["ksvcd.conf"]' | sed -n "s/^${name}BindAddress: .*:\([0-9]*\)$/\1/p")"
 	done
-	check_eq 'probes ask what is served' 'livenessProbe /livez healthz readinessProbe /healthz healthz' \
+	check_eq 'probes ask what is served' 'livenessProbe /livez healthz readinessProbe /readyz healthz' \
 		"$(of_ksvcd '[to_entries[] | select(.key | endswith("Probe")) |
 			"\(.key) \(.value.httpGet | "\(.path) \(.port)")"] | sort | join(" ")')"
 	check_eq 'the saved state outlives the pod' "${state%/*}" \

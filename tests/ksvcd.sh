@@ -57,12 +57,14 @@ daemon_start --master $api_url
 check 'what it waits for is asked for' busywait 20 logged 'API list complete.*"Service"'
 check_eq 'without endpoints listed, nothing changes' 'by-hand ns/web' "$(names)"
 check_eq '/livez is well, as nothing was late yet' 200 "$(status http://127.0.0.1:10256/livez)"
+check_eq 'but /readyz is not, as nothing is in force' 503 "$(status http://127.0.0.1:10256/readyz)"
 control clear
 control streams '{"do": "reset", "resource": "endpointslices"}'
 control down
 control up
 check 'with both, the kernel equals the cluster' busywait 60 names_are 'ns/other ns/web'
 check 'in its endpoints, too' has_endpoints ns/web '10.2.0.2:8080 10.2.0.3:8080'
+check_eq 'which is ready then' 200 "$(status http://127.0.0.1:10256/readyz)"
 check 'and connections of before go on' all_alive
 check_eq 'what came first was known then' 1 "$(metric ksvc_ready)"
 
@@ -219,6 +221,7 @@ delete "$here"
 control up
 check 'nor one whose object went while nobody watched' busywait 60 status_is http://127.0.0.1:10256/healthz 503
 check_eq 'nor is that known' 0 "$(metric 'ksvc_objects{kind="Node"}')"
+check 'and it is said what follows' logged 'No Node of this name.*hostname-override.*"here"'
 put "$here"
 
 # --- metrics
@@ -328,9 +331,11 @@ check_match 'pods by their addresses' '10\.1\.0\.0/16' "$(ctl get cluster-cidr)"
 check_match 'the scheduler' 'rr' "$(ctl --json show ns/web)"
 sed -i -e 's/masqueradeAll: false/masqueradeAll: true/' -e 's/^oomScoreAdj:.*/oomScoreAdj: 77/' "$tmp/config"
 kill -HUP "$daemon_pid"
+before=$(metric ksvc_drift_total)
 masquerades() { [[ $(ctl get masquerade-all) == *on* ]]; }
 check 'it is read again on SIGHUP' busywait 20 masquerades
 check_eq 'the OOM score, too' 77 "$(cat "/proc/$daemon_pid/oom_score_adj")"
+check_eq 'a change of its own is no drift' "$before" "$(metric ksvc_drift_total)"
 echo 'nonsense: 1' >>"$tmp/config"
 primary_is() { [[ $(ctl get nodeport-addresses) == *$1/32* ]]; }
 check 'node ports are on the primary address' busywait 20 primary_is 10.2.0.1
@@ -349,6 +354,21 @@ mv "$tmp/manifests/.new" "$tmp/manifests/web-1.json"
 check 'the next one waits' busywait 20 metric_is kubeproxy_sync_proxy_rules_endpoint_changes_pending 1
 check 'and comes' busywait 20 has_endpoints ns/web 10.2.0.4:8080
 daemon_stop
+
+# --- the module goes while nothing happens
+if [ -n "$ksvc_loaded" ]; then
+	daemon_start --manifests "$tmp/manifests" --sync-period "${KSVC_SLOW}s"
+	check 'with the module, it is well' busywait 20 status_is http://127.0.0.1:10256/readyz 200
+	unload_ksvc
+	check 'without, it is not' busywait 30 status_is http://127.0.0.1:10256/livez 503
+	check_eq 'nor ready' 503 "$(status http://127.0.0.1:10256/readyz)"
+	load_ksvc
+	check 'with it again, all is there' busywait 60 names_are ns/web
+	check 'and well' busywait 20 status_is http://127.0.0.1:10256/readyz 200
+	daemon_stop
+else
+	skip 'the module goes' 'it was loaded before'
+fi
 check 'cleaned up, nothing is left' ip netns exec "$node" ksvcd --cleanup --state "$tmp/state/saved.json"
 check_eq 'of services' '' "$(names)"
 check_eq 'of settings' 0 "$(ctl get masquerade-all | grep -c on$)"

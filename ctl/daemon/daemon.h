@@ -41,6 +41,7 @@ struct daemon {
 	struct source_dir *dir;
 	bool listed[N_KINDS];
 	bool conntrack_is_set;
+	size_t told_services, told_slices;	/* systemd, as being in force */
 	bool has_node;			/* its object, as far as this list got */
 	sd_event_source *grace;		/* for the kinds that can be done without */
 
@@ -76,6 +77,8 @@ void objects_node_changed(struct daemon *d);
 /* report.c: what the engine says, for people, load balancers and Prometheus. */
 extern const struct engine_calls report_calls;
 void report_change(struct daemon *d, enum kind kind);
+/* H6: something waits for a sync. */
+void report_waiting(struct daemon *d, struct instant since);
 
 /* serve.c: the health and metrics ports. */
 int serve_init(struct daemon *d, struct err *e);

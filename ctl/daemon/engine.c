@@ -179,6 +179,7 @@ void engine_set_settings(struct engine *e, struct settings *s)
 	settings_free(&e->settings);
 	e->settings = *s;
 	memset(s, 0, sizeof(*s));
+	e->set = true;
 	engine_distrust(e);
 }
 

@@ -46,6 +46,7 @@ struct engine {
 	bool enabled;			/* may write */
 	bool known;			/* what is in force */
 	bool ever;			/* there was a sync */
+	bool set;			/* settings, that is, since the last sync */
 	bool failing;
 	bool retry_refused;
 };

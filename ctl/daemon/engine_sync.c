@@ -77,8 +77,9 @@ static int sync_settings(struct engine *e, struct err *why)
 
 	if (!err && !settings_hold(&e->settings, &actual)) {
 		err = nl_settings_set(e->nl, &e->settings, why);
-		e->counts.drift += !err && e->ever;
+		e->counts.drift += !err && e->ever && !e->set;
 	}
+	e->set &= !!err;
 	settings_free(&actual);
 	return err;
 }

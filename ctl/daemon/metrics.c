@@ -94,6 +94,7 @@ static void model_service(const void *data, size_t i, struct metrics_service *s)
 	s->name = from->name;
 	s->connections = from->connections;
 	s->n_endpoints = from->n_endpoints;
+	s->knows_active = from->scheduler == KSVC_SCHEDULER_LC;
 }
 
 static void model_endpoint(const void *data, size_t i, size_t j, struct metrics_endpoint *e)

@@ -49,7 +49,7 @@ struct metrics {
 	uint64_t events[N_KINDS][N_METRICS_EVENTS];
 	uint64_t objects[N_KINDS];		/* now */
 	uint64_t refused[N_KINDS], broken;	/* broken: not even of a kind */
-	uint64_t reconnects;
+	uint64_t relists;
 	uint64_t reloads, reload_failures;
 	bool ready;				/* the first lists were complete */
 	bool from_saved;			/* what is in force is last time's good state */
@@ -75,6 +75,7 @@ struct metrics_service {
 	const char *name;			/* valid until the next call */
 	uint64_t connections;
 	size_t n_endpoints;
+	bool knows_active;			/* the scheduler counts living connections */
 };
 
 struct metrics_endpoint {

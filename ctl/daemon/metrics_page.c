@@ -144,8 +144,9 @@ static void write_api(struct page *p, const struct metrics *m)
 		if (m->api_errors[i].name)
 			page_count(p, LABELS({ "error", m->api_errors[i].name }),
 				   m->api_errors[i].n);
-	one_count(p, "ksvc_reconnects_total", counter,
-		  "How often a source was lost and found again.", m->reconnects);
+	one_count(p, "ksvc_relists_total", counter,
+		  "Lists after the first: for a lost connection, or as every half an hour.",
+		  m->relists);
 }
 
 static void write_kinds(struct page *p, const char *name, const char *type, const char *help,
@@ -246,7 +247,7 @@ static void begin_part(struct page *p, enum part part)
 		break;
 	case PART_ACTIVE:
 		page_family(p, "ksvc_endpoint_active_connections", gauge,
-			    "Connections to an endpoint of a service now.");
+			    "Connections to an endpoint of a service now, with the scheduler lc.");
 		break;
 	default:
 		break;
@@ -273,6 +274,10 @@ static unsigned int write_service(struct metrics_job *job, const struct metrics_
 	all->service(all->data, job->service, &s);
 	if (job->part == PART_SERVICES) {
 		page_count(&job->page, LABELS({ "service", s.name }), s.connections);
+		job->service++;
+		return 1;
+	}
+	if (job->part == PART_ACTIVE && !s.knows_active) {
 		job->service++;
 		return 1;
 	}

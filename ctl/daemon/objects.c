@@ -54,6 +54,7 @@ void objects_node_changed(struct daemon *d)
 	node_settings(&d->node, &s);
 	engine_set_settings(&d->engine, &s);
 	k8s_dirty_all(&d->engine.objects);
+	report_waiting(d, instant_now());
 	serve_addresses(d);
 	engine_changed(&d->engine);
 }
@@ -128,16 +129,19 @@ static void list_end(void *data, enum kind kind)
 		/* Connections break when more than a server does. */
 		if (again)
 			engine_distrust(&d->engine);
+		report_waiting(d, instant_now());
 		engine_changed(&d->engine);
 	} else if (kind == KIND_SERVICE_CIDR) {
 		node_cidrs_end(&d->node);
 		objects_node_changed(d);
 	} else if (!d->has_node) {
-		/* It went while nobody watched. */
+		/* Perhaps it went while nobody watched. */
 		proxy_set_node(&d->proxy, NULL);
+		log_line(LOG_ERR, "No Node of this name: no endpoint is local, see --hostname-override",
+			 F_TEXT("node", d->config.node_name));
 	}
 	d->metrics.events[kind][METRICS_LISTED]++;
-	d->metrics.reconnects += again;
+	d->metrics.relists += again;
 	d->listed[kind] = true;
 	begin_if_listed(d);
 }

@@ -69,6 +69,14 @@ bool proxy_is_healthy(const struct proxy_health *p, struct instant now)
 	return true;
 }
 
+static bool is_ready(const struct proxy_health *p)
+{
+	for (int i = 0; i < K8S_FAMILIES; i++)
+		if (!p->families[i].synced)
+			return false;
+	return true;
+}
+
 static bool has_taint(const json_t *node)
 {
 	const json_t *taints = json_object_get(json_object_get(node, "spec"), "taints");
@@ -126,18 +134,23 @@ static json_t *status_json(const struct proxy_health *p, struct instant now)
 	return status;
 }
 
-static void answer_health(struct proxy_health *p, bool with_node, struct http_answer *a)
+enum question { LIVE, READY, HEALTHY };
+
+static void answer_health(struct proxy_health *p, enum question question, struct http_answer *a)
 {
-	struct proxy_answers *count = with_node ? &p->healthz : &p->livez;
+	struct proxy_answers *count = question == HEALTHY ? &p->healthz :
+				      question == READY ? &p->readyz : &p->livez;
 	struct instant now = p->now ? p->now() : instant_now();
-	bool healthy = proxy_is_healthy(p, now), ok = healthy && (!with_node || p->node_eligible);
+	bool healthy = proxy_is_healthy(p, now);
+	bool ok = healthy && (question != HEALTHY || p->node_eligible) &&
+		  (question != READY || is_ready(p));
 	char buf[INSTANT_STRLEN];
 	json_t *body = json_object(), *status = status_json(p, now);
 
 	instant_format(now.real, buf);
 	json_object_set_new(body, "lastUpdated", ok ? json_string(buf) : updated_json(p));
 	json_object_set_new(body, "currentTime", json_string(buf));
-	if (with_node)
+	if (question == HEALTHY)
 		json_object_set_new(body, "nodeEligible", json_boolean(p->node_eligible));
 	json_object_set_new(body, "healthy", json_boolean(healthy));
 	if (json_object_size(status))
@@ -150,7 +163,9 @@ static void answer_health(struct proxy_health *p, bool with_node, struct http_an
 void proxy_health_handler(void *data, const char *path, struct http_answer *answer)
 {
 	if (!strcmp(path, "/healthz"))
-		answer_health(data, true, answer);
+		answer_health(data, HEALTHY, answer);
 	else if (!strcmp(path, "/livez"))
-		answer_health(data, false, answer);
+		answer_health(data, LIVE, answer);
+	else if (!strcmp(path, "/readyz"))
+		answer_health(data, READY, answer);
 }

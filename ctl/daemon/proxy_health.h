@@ -12,7 +12,8 @@
 /*
  * H6: a family is late if a change has waited for a sync for the timeout or
  * longer; before its first sync it is not. H7: /healthz also wants a node that
- * is there to stay. H8: what both paths answer.
+ * is there to stay. H8: what both paths answer. /readyz, which kube-proxy does not have,
+ * is for whoever waits until services are in force: each family has had a sync.
  */
 struct instant {
 	uint64_t mono;			/* microseconds of CLOCK_MONOTONIC */
@@ -39,7 +40,7 @@ struct proxy_health {
 		struct instant updated;
 		uint64_t oldest;	/* since when a change is pending */
 	} families[K8S_FAMILIES];
-	struct proxy_answers healthz, livez;
+	struct proxy_answers healthz, livez, readyz;
 };
 
 void proxy_queued(struct proxy_health *p, enum k8s_family family, struct instant now);

@@ -8,6 +8,14 @@
 #include "conntrack.h"
 #include "log.h"
 
+void report_waiting(struct daemon *d, struct instant since)
+{
+	for (int i = 0; i < K8S_FAMILIES; i++) {
+		proxy_queued(&d->proxy, i, since);
+		d->metrics.family[i].last_queued = since.real / 1e6;
+	}
+}
+
 void report_change(struct daemon *d, enum kind kind)
 {
 	struct instant now = instant_now();
@@ -24,10 +32,7 @@ void report_change(struct daemon *d, enum kind kind)
 	sd_event_now(d->loop, CLOCK_MONOTONIC, &woken);
 	if (!d->arrived)
 		d->arrived = woken;
-	for (int i = 0; i < K8S_FAMILIES; i++) {
-		proxy_queued(&d->proxy, i, now);
-		d->metrics.family[i].last_queued = now.real / 1e6;
-	}
+	report_waiting(d, now);
 }
 
 static void settled(void *data, const struct k8s_entry *entry)
@@ -86,8 +91,10 @@ static void log_warnings(struct daemon *d)
 
 static void say_ready(struct daemon *d)
 {
+	d->told_services = d->engine.objects.n_services;
+	d->told_slices = d->engine.objects.slices.n;
 	sd_notifyf(0, "READY=1\nSTATUS=%zu Services, %zu EndpointSlices in force",
-		   d->engine.objects.n_services, d->engine.objects.slices.n);
+		   d->told_services, d->told_slices);
 }
 
 static void synced(void *data, uint64_t microseconds, bool full)
@@ -103,12 +110,14 @@ static void synced(void *data, uint64_t microseconds, bool full)
 	log_warnings(d);
 	d->metrics.from_saved = false;
 	saved_soon(d);
+	if (full || d->told_services != d->engine.objects.n_services ||
+	    d->told_slices != d->engine.objects.slices.n)
+		say_ready(d);
 	if (!full)
 		return;
 	log_line(LOG_NOTICE, "In force", F_INT("services", d->engine.objects.n_services),
 		 F_INT("slices", d->engine.objects.slices.n),
 		 F_INT("microseconds", microseconds), F_INT("drift", d->engine.counts.drift));
-	say_ready(d);
 	/* It comes with the module at the latest. */
 	if (!d->conntrack_is_set)
 		d->conntrack_is_set = conntrack_apply(&d->config.conntrack);
@@ -118,7 +127,10 @@ static void synced(void *data, uint64_t microseconds, bool full)
 
 static void failed(void *data, const char *why)
 {
-	(void)data;
+	struct daemon *d = data;
+
+	/* What is to be written again may be all that the module had before it went. */
+	report_waiting(d, instant_now());
 	log_line(LOG_ERR, "Kernel not reached, stays as it was", F_TEXT("reason", why));
 	sd_notifyf(0, "STATUS=Kernel not reached: %s", why);
 }

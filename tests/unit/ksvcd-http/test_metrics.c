@@ -185,6 +185,7 @@ static void hostile_model(struct model *model)
 				      .port = 80, .connections = 1ull << 63, .active = ~0u };
 
 		s->connections = ~0ull;
+		s->scheduler = i ? KSVC_SCHEDULER_LC : KSVC_SCHEDULER_RANDOM;
 		service_add_endpoint(s, &e);
 	}
 }
@@ -208,6 +209,8 @@ static void of_services(void)
 		    "endpoint=\"10.0.0.1:80\"} 9223372036854775808");
 	expect_line(s, "ksvc_endpoint_active_connections{service=\"quote\\\"\","
 		    "endpoint=\"[fd00::1]:80\"} 4294967295");
+	/* No other scheduler knows how many live. */
+	expect(!strstr(s, "ksvc_endpoint_active_connections{service=\"default/web:http\""));
 	model_free(&model);
 }
 
@@ -275,7 +278,8 @@ static void many_service(const void *data, size_t i, struct metrics_service *s)
 
 	(void)data;
 	snprintf(name, sizeof(name), "namespace-%zu/service-%zu:https", i % 100, i);
-	*s = (struct metrics_service){ .name = name, .connections = i, .n_endpoints = 5 };
+	*s = (struct metrics_service){ .name = name, .connections = i, .n_endpoints = 5,
+				       .knows_active = true };
 }
 
 static void many_endpoint(const void *data, size_t i, size_t j, struct metrics_endpoint *e)

@@ -68,12 +68,43 @@ static void bodies(void)
 		    "\"currentTime\":\"2023-11-14T22:13:31Z\",\"nodeEligible\":true,"
 		    "\"healthy\":false,\"status\":{\"IPv6\":{"
 		    "\"lastUpdated\":\"2023-11-14T22:13:20.5Z\",\"healthy\":false}}}");
+	expect_text(ask(&p, "/readyz"), "503 {\"lastUpdated\":\"2023-11-14T22:13:20.5Z\","
+		    "\"currentTime\":\"2023-11-14T22:13:31Z\",\"healthy\":false,"
+		    "\"status\":{\"IPv6\":{\"lastUpdated\":\"2023-11-14T22:13:20.5Z\","
+		    "\"healthy\":false}}}");
 	expect_text(ask(&p, "/"), "0 ");
 	expect_text(ask(&p, "/healthz/"), "0 ");
 	expect_number(p.healthz.ok, 0);
 	expect_number(p.healthz.unavailable, 2);
 	expect_number(p.livez.ok, 1);
 	expect_number(p.livez.unavailable, 0);
+}
+
+static int answer(struct proxy_health *p)
+{
+	return strtol(ask(p, "/readyz"), NULL, 10);
+}
+
+/* From the first sync of each family on, unless it is late. */
+static void readiness(void)
+{
+	struct proxy_health p = { .timeout = 10 * SEC, .now = clock_now };
+
+	at(0);
+	p.node_eligible = true;
+	expect_number(answer(&p), 503);
+	proxy_updated(&p, K8S_V4, now);
+	expect_number(answer(&p), 503);
+	proxy_updated(&p, K8S_V6, now);
+	expect_number(answer(&p), 200);
+	/* Also of a node that will go. */
+	p.node_eligible = false;
+	expect_number(answer(&p), 200);
+	proxy_queued(&p, K8S_V6, now);
+	at(10);
+	expect_number(answer(&p), 503);
+	expect_number(p.readyz.ok, 2);
+	expect_number(p.readyz.unavailable, 3);
 }
 
 /* H6 */
@@ -160,6 +191,7 @@ const struct test proxy_tests[] = {
 	{ "proxy: H8 times", times },
 	{ "proxy: H8 bodies", bodies },
 	{ "proxy: H6 late", lateness },
+	{ "proxy: ready once services are in force", readiness },
 	{ "proxy: H7 nodes", nodes },
 	{ "proxy: H7 /healthz wants the node, /livez does not", node_matters },
 	{}

@@ -120,7 +120,8 @@ static void service(const void *data, size_t i, struct metrics_service *s)
 	(void)data;
 	snprintf(name, sizeof(name), "ns/s%zu", i);
 	*s = (struct metrics_service){ .name = name, .connections = i,
-				       .n_endpoints = i % 3 ? n_endpoints : 0 };
+				       .n_endpoints = i % 3 ? n_endpoints : 0,
+				       .knows_active = true };
 }
 
 static void endpoint(const void *data, size_t i, size_t j, struct metrics_endpoint *e)
