@@ -224,6 +224,29 @@ check_eq 'nor is that known' 0 "$(metric 'ksvc_objects{kind="Node"}')"
 check 'and it is said what follows' logged 'No Node of this name.*hostname-override.*"here"'
 put "$here"
 
+# --- the Node's zone, which hints are about (T2, T4, T6)
+in_zone() {
+	put '{"apiVersion":"v1","kind":"Node","metadata":{"name":"here","labels":{"other":"x"'"$1"'}},"status":{"addresses":[{"type":"InternalIP","address":"10.2.0.1"}]}}'
+}
+# shellcheck disable=SC2317 # by busywait
+cluster_set_is() {
+	[ "$(ctl --json show ns/zoned | python3 -I -S -c '
+import json, sys
+print(*[e["address"] for s in json.load(sys.stdin)["services"] for e in s["endpoints"] if "cluster" in e["sets"]])')" = "$1" ]
+}
+put "$(service zoned "$(clusterip 10.96.0.7)")$(slice zoned-1 zoned 10.2.0.2 10.2.0.3 |
+	sed 's/10\.2\.0\.2"\],/&"hints":{"forZones":[{"name":"a"}]},/; s/10\.2\.0\.3"\],/&"hints":{"forZones":[{"name":"b"}]},/')"
+check 'without a zone, hints do not count' busywait 20 cluster_set_is '10.2.0.2:8080 10.2.0.3:8080'
+in_zone ',"topology.kubernetes.io/zone":"a"'
+check 'with one, endpoints for it' busywait 20 cluster_set_is '10.2.0.2:8080'
+check_eq 'get the connections' '10.2.0.2:8080=4' "$(from_pod 10.96.0.7:80 4)"
+in_zone ',"topology.kubernetes.io/zone":"b"'
+check 'with another one, those for that' busywait 20 cluster_set_is '10.2.0.3:8080'
+in_zone ''
+check 'and without, all again' busywait 20 cluster_set_is '10.2.0.2:8080 10.2.0.3:8080'
+delete "$(service zoned '')$(slice zoned-1 zoned)"
+put "$here"
+
 # --- metrics
 from_daemon http://127.0.0.1:10249/metrics >"$tmp/metrics"
 if command -v promtool >/dev/null; then

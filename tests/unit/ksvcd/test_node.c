@@ -39,6 +39,37 @@ static void pod_cidrs(void)
 	done_config();
 }
 
+/* Whether a Node with these labels is news, and its zone then. */
+static const char *zone(struct node *n, const char *labels, bool matters)
+{
+	json_t *object = json_loads(text("{\"metadata\": {\"name\": \"a\", \"labels\": %s}}", labels), 0, NULL);
+
+	expect(object && node_put(n, object) == matters);
+	json_decref(object);
+	return n->facts.zone ? n->facts.zone : "none";
+}
+
+/* T6 */
+static void zones(void)
+{
+	struct node n;
+
+	expect_text(configure("--hostname-override=a", NULL), "");
+	node_init(&n, &got);
+	expect_text(zone(&n, "{\"other\": \"x\"}", false), "none");
+	expect_text(zone(&n, "{\"topology.kubernetes.io/zone\": \"b\"}", true), "b");
+	expect_text(zone(&n, "{\"topology.kubernetes.io/zone\": \"b\", \"other\": \"y\"}", false), "b");
+	expect_text(zone(&n, "{\"topology.kubernetes.io/zone\": \"c\"}", true), "c");
+	expect_text(zone(&n, "{\"topology.kubernetes.io/region\": \"c\"}", true), "none");
+	node_free(&n);
+	done_config();
+	expect_text(configure("--hostname-override=a --zone=mine", NULL), "");
+	node_init(&n, &got);
+	expect_text(zone(&n, "{\"topology.kubernetes.io/zone\": \"b\"}", true), "mine");
+	node_free(&n);
+	done_config();
+}
+
 /* What is left as it is in the kernel. */
 static unsigned int untold(const struct node *n)
 {
@@ -115,6 +146,7 @@ static void too_many_cidrs(void)
 
 const struct test node_tests[] = {
 	{ "node: Q7 the first pod CIDR of each family", pod_cidrs },
+	{ "node: T6 its zone", zones },
 	{ "node: what nobody has told stays as it is", untold_settings },
 	{ "node: more ServiceCIDRs than the kernel takes", too_many_cidrs },
 	{}
