@@ -297,7 +297,7 @@ struct ksvc_counters {
 	u64 masqueraded;
 };
 
-/* PREROUTING, OUTPUT, POSTROUTING */
+/* PREROUTING and OUTPUT twice, POSTROUTING */
 #define KSVC_HOOKS 5
 
 /* Written by the one who sweeps. */
