@@ -94,9 +94,17 @@ ip netns exec "$other" "${python[@]}" - "$helpers" >"$tmp/reads" <<-'END' &
 	s.sock.send(s.message(genl.K.CMD_SERVICE_GET, flags=genl.NLM_F_DUMP))
 	s.receive()
 	print(flush=True)
-	time.sleep(2)
+	time.sleep(600)
 END
+reader=$!
 read -r <"$tmp/reads"
+saved() { compgen -G '/run/ksvc/upgrade-*.json' >/dev/null; }
+# Until the upgrade has come to the module, and a moment longer.
+{
+	busywait 30 saved
+	sleep 1
+	kill "$reader"
+} &
 save >"$tmp/before"
 for n in 1 2 3; do
 	if [ $n = 3 ]; then
